@@ -1,0 +1,1 @@
+"""Personas, the Mesa agent and its speech policies."""

@@ -1,0 +1,208 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ecosystem.errors import InputError
+
+app = typer.Typer(
+    name="ecosystem",
+    help="Simulate debates: personas argue from corpora, a JEPA predicts how far they agree, coalitions follow.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="Name of a scenario, a folder, a YAML file or a table (speaker, text).")
+]
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for runs.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter; may be repeated. `ecosystem schema` lists them."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    steps: Annotated[int | None, typer.Option(help="Number of steps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
+    set_: SetOption = None,
+    out: OutOption = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Finish the newest unfinished run of this configuration.")] = False,
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of the affinity model.")] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a scenario: simulate the debate and write a folder with tables, figures and a report."""
+    from ecosystem.console import progress
+    from ecosystem.execute import run as execute
+
+    changes = _changes(set_) | {k: v for k, v in (("steps", steps), ("seed", seed)) if v is not None}
+    with progress(quiet or as_json) as tell:
+        finished = execute(scenario, out=out, resume=resume, weights=weights, progress=tell, **changes)
+    if as_json:
+        _print_json(finished.summary())
+    else:
+        typer.echo(finished.path / "report.html")
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a run's figures and write its report anew, from its tables."""
+    from ecosystem.execute import rewrite_report
+
+    finished = rewrite_report(folder)
+    if as_json:
+        _print_json(finished.summary())
+    else:
+        typer.echo(finished.path / "report.html")
+
+
+@app.command()
+def train(
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder with the public stance sets; without it, the shipped statements only."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Weights file to write.")] = Path("jepa.safetensors"),
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    head_steps: Annotated[int | None, typer.Option(help="Steps on frozen features.")] = None,
+    tune_steps: Annotated[int | None, typer.Option(help="Steps with the encoder's top layers tuned along.")] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the affinity model on stance data; write weights and print how good they are."""
+    from ecosystem.console import progress, print_metrics
+    from ecosystem.learn import train as learn
+
+    given = {"head_steps": head_steps, "tune_steps": tune_steps}
+    recipe = {"seed": seed} | {name: value for name, value in given.items() if value is not None}
+    with progress(quiet or as_json) as tell:
+        card = learn(data, out, recipe, tell)
+    if as_json:
+        _print_json({"weights": str(out), **card})
+    else:
+        print_metrics(card)
+        typer.echo(out)
+
+
+@app.command()
+def scenarios(as_json: JsonOption = False) -> None:
+    """List the scenarios that can be run by name."""
+    from ecosystem.reading import describe_scenarios
+
+    rows = describe_scenarios()
+    if as_json:
+        _print_json(rows)
+    else:
+        for row in rows:
+            typer.echo(f"{row['name']:<20} {row['personas']:>3} personas  {row['topics']:>3} topics  {row['title']}")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the scenario, and of its folder.")],
+    table: Annotated[
+        Path, typer.Option("--from", metavar="TABLE", help="CSV, TSV or JSONL with speaker, text and perhaps topic.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the folder goes.")] = Path("scenarios"),
+) -> None:
+    """Make a scenario's folder from a table of who said what."""
+    from ecosystem.writing import new_scenario
+
+    typer.echo(new_scenario(name, table, out))
+
+
+@app.command()
+def validate(scenario: ScenarioArgument, as_json: JsonOption = False) -> None:
+    """Check a scenario and say what is in it."""
+    from ecosystem.reading import describe, load_scenario
+
+    row = describe(load_scenario(scenario))
+    if as_json:
+        _print_json(row)
+    else:
+        typer.echo(
+            f"{row['name']}: valid; {row['personas']} personas, {row['topics']} topics, {row['statements']} statements"
+        )
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario.yaml."""
+    from ecosystem.reading import file_schema
+
+    _print_json(file_schema())
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Check the installation: versions, weights, encoder, cache, clashing packages."""
+    from ecosystem.diagnosis import diagnose
+
+    checks = diagnose()
+    if as_json:
+        _print_json([check.__dict__ for check in checks])
+    else:
+        for check in checks:
+            typer.echo(f"{'ok' if check.ok else 'problem':<8} {check.name}: {check.found}")
+    if not all(check.ok for check in checks):
+        raise SystemExit(2)
+
+
+def main() -> None:
+    """Run the command line; bad input ends in exit status 2 and one line."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        status = app(standalone_mode=False)
+    except InputError as error:
+        status = _fail(str(error))
+    except OSError as error:
+        status = _fail(f"{error.filename or 'output'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        status = _fail("interrupted; `ecosystem run ... --resume` goes on", 130)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # click's own complaints about options
+            raise
+        status = _fail(error.format_message())
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _changes(assignments: list[str] | None) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for assignment in assignments or ():
+        key, equals, value = assignment.partition("=")
+        if not equals or not key:
+            raise InputError("--set", f"found {assignment!r}; key=value is accepted")
+        changes[key.strip()] = None if value.strip().lower() in ("null", "none") else value.strip()
+    return changes
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def _fail(line: str, status: int = 2) -> int:
+    sys.stderr.write(" ".join(f"ecosystem: {line}".split()) + "\n")
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Reading corpora: text lines, CSV, TSV or JSONL, and tables of who said what."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecosystem.errors import InputError, nearest, shorten
+
+MAX_FILE_BYTES = 32_000_000
+MAX_TEXT = 5000
+FORMATS = (".txt", ".csv", ".tsv", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A statement as it stands in a file: where, what, on which topic (None: not said), by whom."""
+
+    where: str
+    text: str
+    topic: str | None = None
+    speaker: str | None = None
+
+
+def read_corpus(path: Path, shown: str) -> list[Row]:
+    """Read a corpus file.
+
+    ``.txt``: a statement a line; a line ``# topic`` sets the topic of those after it. ``.csv``, ``.tsv``:
+    columns ``text`` and, if wanted, ``topic`` and ``speaker``. ``.jsonl``: an object a line with these
+    keys, or a plain string. UTF-8, with or without a byte-order mark; blank lines are skipped.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shown : str
+        How messages name it.
+
+    Raises
+    ------
+    InputError
+        The file is missing, too large, not UTF-8, of another format, or holds no statement.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise InputError(shown, f"format {suffix or 'without suffix'!r} is not known; accepted: {', '.join(FORMATS)}")
+    content = read_text(path, shown)
+    if suffix == ".txt":
+        rows = list(_text_rows(content, shown))
+    elif suffix == ".jsonl":
+        rows = list(_jsonl_rows(content, shown))
+    else:
+        rows = list(_table_rows(content, shown, "," if suffix == ".csv" else "\t"))
+    if not rows:
+        raise InputError(shown, "holds no statement; at least one is needed")
+    return rows
+
+
+def read_text(path: Path, shown: str, limit: int = MAX_FILE_BYTES) -> str:
+    """Read a UTF-8 file of at most ``limit`` bytes; refuse anything else in one line."""
+    try:
+        if not path.is_file():
+            raise InputError(shown, "is a folder, a file is needed" if path.is_dir() else "file not found")
+        size = path.stat().st_size
+        if size > limit:
+            raise InputError(shown, f"{size / 1e6:.1f} MB is too large; up to {limit / 1e6:g} MB is accepted")
+        content = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        found = f"byte 0x{error.object[error.start]:02x}"
+        raise InputError(shown, f"line {line}: {found} is not valid UTF-8; save the file as UTF-8") from None
+    except OSError as error:
+        raise InputError(shown, f"cannot be read: {error.strerror}") from None
+    if "\0" in content:
+        line = content[: content.index("\0")].count("\n") + 1
+        raise InputError(shown, f"line {line}: found a NUL byte; plain text is accepted")
+    return content
+
+
+def slug(text: str) -> str:
+    """Return an identifier made from a label.
+
+    Examples
+    --------
+    >>> slug("Carbon pricing (EU)")
+    'carbon-pricing-eu'
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64].strip("-")
+
+
+def clean(text: str, where: str, limit: int = MAX_TEXT) -> str:
+    """Return ``text`` with its white space made single; refuse what is empty, too long or not text."""
+    text = " ".join(text.split())
+    if not text:
+        raise InputError(where, "the text is empty; a statement is needed")
+    if len(text) > limit:
+        raise InputError(where, f"a text of {len(text)} characters is too long; up to {limit} are accepted")
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise InputError(where, f"found the character U+{ord(character):04X}; printable text is accepted")
+    return text
+
+
+def _text_rows(content: str, shown: str) -> Iterator[Row]:
+    topic = None
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{shown}: line {number}"
+        if line.startswith("#"):
+            topic = clean(line.lstrip("#"), where, 200)
+        else:
+            yield Row(where, clean(line, where), topic)
+
+
+def _jsonl_rows(content: str, shown: str) -> Iterator[Row]:
+    for number, line in enumerate(content.split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{shown}: line {number}"
+        try:
+            item = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(where, f"is not JSON ({getattr(error, 'msg', 'nested too deeply')})") from None
+        if isinstance(item, str):
+            item = {"text": item}
+        if not isinstance(item, dict):
+            raise InputError(where, f"found {shorten(item)}; a string or an object with 'text' is accepted")
+        yield _row(item, where)
+
+
+def _table_rows(content: str, shown: str, delimiter: str) -> Iterator[Row]:
+    csv.field_size_limit(MAX_FILE_BYTES)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        if "text" not in header:
+            raise InputError(shown, f"line 1: no column 'text'; found {shorten(', '.join(header))}")
+        for cells in reader:
+            if not cells:
+                continue
+            where = f"{shown}: line {reader.line_num}"
+            if len(cells) != len(header):
+                raise InputError(where, f"{len(cells)} cells where the header has {len(header)}; quote texts with commas")
+            known = {name: cell for name, cell in zip(header, cells, strict=True) if name in _FIELDS}
+            yield _row({name: cell for name, cell in known.items() if cell.strip() or name == "text"}, where)
+    except csv.Error as error:
+        raise InputError(f"{shown}: line {reader.line_num}", f"is not valid CSV ({error})") from None
+
+
+_FIELDS = ("text", "topic", "speaker")
+
+
+def _row(item: dict[str, object], where: str) -> Row:
+    if "text" not in item:
+        raise InputError(where, f"no 'text'; found {shorten(sorted(map(str, item)))}")
+    for name, value in item.items():
+        if name not in _FIELDS:
+            raise InputError(where, f"unknown key {shorten(name)}{nearest(name, _FIELDS)}")
+        if not isinstance(value, str) and (value is not None or name == "text"):
+            raise InputError(f"{where}: {name}", f"found {shorten(value)}; a string is accepted")
+    label = {name: clean(str(item[name]), f"{where}: {name}", 200) for name in ("topic", "speaker") if item.get(name)}
+    return Row(where, clean(str(item["text"]), where), label.get("topic"), label.get("speaker"))

@@ -1,0 +1,1 @@
+"""What moves a debate: alignment, argument exchange, coalitions, and the events they leave."""

@@ -1,0 +1,42 @@
+"""The alignment graph: a symmetric signed matrix, the running mean of affinity."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+
+def mutual(observed: Matrix) -> Matrix:
+    """Return the symmetric mean of a directed affinity matrix, NaN where neither direction was observed.
+
+    Examples
+    --------
+    >>> mutual(np.array([[np.nan, 0.5], [np.nan, np.nan]]))
+    array([[nan, 0.5],
+           [0.5, nan]])
+    """
+    both = np.stack([observed, observed.T])
+    seen = ~np.isnan(both)
+    total, count = np.where(seen, both, 0.0).sum(0), seen.sum(0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def align(alignment: Matrix, observed: Matrix, learning_rate: float) -> Matrix:
+    """Return the alignment after a step: ``a_ij <- (1 - eta) a_ij + eta * affinity_ij``.
+
+    Parameters
+    ----------
+    alignment : (n_agents, n_agents) float
+        Symmetric, in [-1, 1], zero diagonal.
+    observed : (n_agents, n_agents) float
+        Affinity of listener (column) to what the speaker (row) said; NaN where nothing was heard. Pairs
+        heard in neither direction keep their alignment.
+    learning_rate : float
+        eta, in (0, 1].
+    """
+    step = mutual(observed)
+    moved = np.where(np.isnan(step), alignment, (1 - learning_rate) * alignment + learning_rate * step)
+    np.fill_diagonal(moved, 0.0)
+    return moved

@@ -1,0 +1,128 @@
+"""Argument exchange: whom agents hear, which arguments they take over, what they drop for it.
+
+References
+----------
+Mäs & Flache (2013), PLoS ONE 8:e74516 (exchange and homophily); Banisch & Olbrich (2021), JASSS 24(1)1;
+Banisch & Shamon (2025), SMR 54:187-236 (biased processing).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+EMPTY = -1
+
+
+@dataclass
+class Memory:
+    """The arguments that agents hold.
+
+    Attributes
+    ----------
+    held : (n_agents, memory_size) int
+        Rows of the table of statements; `EMPTY` where a place is free.
+    age : (n_agents, memory_size) int
+        When each was taken over or last heard; the least is the oldest.
+    locked : (n_agents, memory_size) bool
+        Arguments that are never displaced (stubbornness).
+    said : (n_agents, memory_size) int
+        How often the agent has said each.
+    """
+
+    held: NDArray[np.int64]
+    age: NDArray[np.int64]
+    locked: NDArray[np.bool_]
+    said: NDArray[np.int64]
+
+    def adopt(self, listeners: NDArray[np.int64], arguments: NDArray[np.int64], now: int) -> NDArray[np.int64]:
+        """Let each listener take over one argument at time ``now``; return what each dropped.
+
+        An argument already held is refreshed. Otherwise it takes a free place, else that of the oldest
+        unlocked argument; an agent with every place locked takes over nothing. ``(n,)`` rows of the
+        table of statements, `EMPTY` where nothing was dropped.
+        """
+        held, locked = self.held[listeners], self.locked[listeners]
+        same = held == arguments[:, None]
+        already = same.any(1)
+        priority = np.where(held == EMPTY, np.iinfo(np.int64).min, self.age[listeners])
+        priority = np.where(locked, np.iinfo(np.int64).max, priority)
+        place = np.where(already, same.argmax(1), priority.argmin(1))
+        possible = already | ~locked.all(1)
+        who, where = listeners[possible], place[possible]
+        new = ~already[possible]
+        dropped = np.full(len(listeners), EMPTY, np.int64)
+        dropped[possible] = np.where(new, self.held[who, where], EMPTY)
+        self.held[who, where] = arguments[possible]
+        self.age[who, where] = now
+        self.said[who[new], where[new]] = 0
+        return dropped
+
+
+def start_memory(
+    corpora: list[tuple[int, ...]],
+    stubbornness: NDArray[np.float64],
+    memory_size: int | None,
+    rng: np.random.Generator,
+) -> Memory:
+    """Return the memory at the start of a debate: each agent holds its corpus.
+
+    Parameters
+    ----------
+    corpora : list of tuple of int
+        Rows of the table of statements, by agent.
+    stubbornness : (n_agents,) float
+        Share of what an agent starts with that is locked, drawn at random.
+    memory_size : int or None
+        Places of every agent; larger corpora are sampled without replacement. None: as many as the
+        agent's corpus has statements.
+    """
+    sizes = [len(corpus) if memory_size is None else memory_size for corpus in corpora]
+    shape = (len(corpora), max(sizes))
+    held, locked = np.full(shape, EMPTY, np.int64), np.ones(shape, bool)
+    for agent, (corpus, size) in enumerate(zip(corpora, sizes, strict=True)):
+        kept = np.array(corpus, np.int64)
+        if len(kept) > size:
+            kept = kept[np.sort(rng.choice(len(kept), size, replace=False))]
+        held[agent, : len(kept)] = kept
+        locked[agent, :size] = False
+        n_locked = round(float(stubbornness[agent]) * len(kept))
+        locked[agent, rng.permutation(len(kept))[:n_locked]] = True
+    age = np.broadcast_to(np.arange(shape[1]) - shape[1], shape).copy()
+    return Memory(held, age, locked, np.zeros(shape, np.int64))
+
+
+def hearing_probabilities(
+    alignment: NDArray[np.float64], speaking: NDArray[np.bool_], homophily: float
+) -> NDArray[np.float64]:
+    """Return ``P(j | i)``, the probability that listener i (row) hears speaker j (column).
+
+    ``P(j | i) ~ ((1 + a_ij) / 2) ** h`` over the speakers other than i; a row without one is zero.
+
+    Examples
+    --------
+    >>> a = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    >>> hearing_probabilities(a, np.array([True, True, True]), 1.0)[0].round(3)
+    array([0.   , 0.667, 0.333])
+    """
+    weight = ((1 + alignment) / 2).clip(1e-12) ** homophily * speaking[None, :]
+    np.fill_diagonal(weight, 0.0)
+    total = weight.sum(1, keepdims=True)
+    return np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+
+
+def draw_speakers(probabilities: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw for each listener (row) the speaker it hears; `EMPTY` where its row is zero."""
+    cumulative = probabilities.cumsum(1)
+    point = rng.random((len(probabilities), 1)) * cumulative[:, -1:]
+    drawn = (cumulative <= point).sum(1)
+    return np.where(cumulative[:, -1] > 0, drawn.clip(max=probabilities.shape[1] - 1), EMPTY)
+
+
+def acceptance(agreement: NDArray[np.float64], bias: float, openness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability to accept an argument: ``openness * sigma(beta * s)``, s the agreement in [-1, 1]."""
+    probability: NDArray[np.float64] = openness * expit(bias * agreement)
+    return probability

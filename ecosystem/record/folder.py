@@ -1,0 +1,153 @@
+"""A run's folder while it is being written: parts and checkpoints, then one rename.
+
+A run is written into ``<name>.partial``. Every few steps the rows of the steps since the last checkpoint
+go into ``parts/<table>/<step>.parquet``, then the state into ``checkpoints/<step>.safetensors``, each
+atomically. A killed run loses the steps after its last checkpoint and nothing else. When all steps are
+done the parts are joined into the tables, a row group a part, and the folder gets its final name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecosystem.dynamics.state import Step
+from ecosystem.errors import InputError
+from ecosystem.files import write_atomic
+from ecosystem.model import EcosystemModel
+from ecosystem.record.checkpoint import load_checkpoint, save_checkpoint
+from ecosystem.record.tables import Columns, Naming, schemas, step_rows, to_table
+
+PARTIAL = ".partial"
+
+
+class RunWriter:
+    """Collects what steps leave behind and writes it at checkpoints.
+
+    Parameters
+    ----------
+    folder : Path
+        The partial folder, which exists.
+    model : EcosystemModel
+        Whose steps are recorded: pass each `Step` to `add`.
+    """
+
+    def __init__(self, folder: Path, model: EcosystemModel) -> None:
+        self.folder, self.model = folder, model
+        self._naming = Naming.of(
+            model.personas, [topic.id for topic in model.scenario.topics], model.statements.texts
+        )
+        self._schemas = schemas(model.statements.latents.shape[1])
+        self._rows: dict[str, list[Columns]] = {name: [] for name in self._schemas}
+
+    def add(self, step: Step) -> None:
+        """Keep a step's rows; write a checkpoint when one is due."""
+        for name, columns in step_rows(step, self._naming).items():
+            self._rows[name].append(columns)
+        p = self.model.parameters
+        if step.step % p.checkpoint_every == 0 or step.step == p.steps:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Write the rows since the last checkpoint, then the state."""
+        stem = _stem(self.model.state.tick)
+        for name, rows in self._rows.items():
+            _write_table(self.folder / "parts" / name / f"{stem}.parquet", to_table(rows, self._schemas[name]))
+            rows.clear()
+        save_checkpoint(
+            self.folder / "checkpoints" / f"{stem}.safetensors", self.model.state, self.model.rng
+        )
+
+    def restore(self) -> None:
+        """Bring the model to the last checkpoint and drop parts written after it."""
+        checkpoints = sorted((self.folder / "checkpoints").glob("*.safetensors"))
+        last = checkpoints[-1].stem if checkpoints else ""
+        for part in (self.folder / "parts").glob("*/*.parquet"):
+            if part.stem > last:
+                part.unlink()
+        if checkpoints:
+            self.model.state, rng_state = load_checkpoint(checkpoints[-1])
+            self.model.rng.bit_generator.state = rng_state
+
+    def join(self) -> None:
+        """Join the parts into the tables of the run's folder."""
+        for name, schema in self._schemas.items():
+            with (
+                write_atomic(self.folder / f"{name}.parquet") as file,
+                pq.ParquetWriter(file, schema, compression="zstd") as writer,
+            ):
+                for part in sorted((self.folder / "parts" / name).glob("*.parquet")):
+                    writer.write_table(pq.read_table(part))
+
+    def publish(self) -> Path:
+        """Remove what only the writing needed and give the folder its final name; return it."""
+        shutil.rmtree(self.folder / "parts", ignore_errors=True)
+        (self.folder / LOCK).unlink(missing_ok=True)
+        final = self.folder.with_name(self.folder.name.removesuffix(PARTIAL))
+        self.folder.rename(final)
+        return final
+
+
+LOCK = ".lock"
+
+
+def new_folder(root: Path, scenario: str, seed: int, config_hash: str) -> Path:
+    """Create and return ``root/scenario/<UTC time>-s<seed>-<hash>.partial``."""
+    parent = root / scenario
+    parent.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for attempt in range(1000):
+        suffix = f".{attempt}" if attempt else ""
+        final = parent / f"{stamp}{suffix}-s{seed}-{config_hash}"
+        partial = final.with_name(final.name + PARTIAL)
+        if final.exists():
+            continue
+        try:
+            partial.mkdir()
+        except FileExistsError:
+            continue
+        return partial
+    raise InputError(str(parent), "a thousand runs started in this second")
+
+
+def find_folders(root: Path, scenario: str, seed: int, config_hash: str) -> tuple[Path | None, Path | None]:
+    """Return the newest unfinished and the newest finished run of a configuration and seed."""
+    ending = f"-s{seed}-{config_hash}"
+    parent = root / scenario
+    runs = sorted(path for path in parent.glob(f"*{ending}*") if path.is_dir()) if parent.is_dir() else []
+    partial = [path for path in runs if path.name.endswith(ending + PARTIAL)]
+    complete = [path for path in runs if path.name.endswith(ending)]
+    return (partial[-1] if partial else None), (complete[-1] if complete else None)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a partial folder for this process alone.
+
+    Raises
+    ------
+    InputError
+        Another process is writing it.
+    """
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(str(folder), "is being written by another process") from None
+        yield
+
+
+def _stem(step: int) -> str:
+    return f"{step:08d}"
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    with write_atomic(path) as file:
+        pq.write_table(table, file, compression="zstd")

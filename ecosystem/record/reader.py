@@ -1,0 +1,95 @@
+"""Reading a run back as data frames."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ecosystem.errors import InputError
+from ecosystem.reading import load_scenario
+from ecosystem.record.manifest import CONFIG, read_manifest
+from ecosystem.scenario import Scenario
+
+
+class RunTables:
+    """A finished run: its tables as data frames, read when first used.
+
+    Parameters
+    ----------
+    path : str or Path
+        The run's folder.
+
+    Raises
+    ------
+    InputError
+        The folder is not a finished run.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.manifest: dict[str, Any] = read_manifest(self.path)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario that was run, with its parameters."""
+        return load_scenario(self.path / CONFIG)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what ``ecosystem run --json`` prints: where the run is, what it was, how it ended."""
+        last = self.metrics.iloc[-1].to_dict()
+        return {
+            "run": str(self.path),
+            "report": str(self.path / "report.html"),
+            "scenario": self.manifest["scenario"],
+            "seed": self.manifest["seed"],
+            "steps": int(last.pop("step")),
+            "metrics": {name: value if isinstance(value, str) or value == value else None for name, value in last.items()},
+        }
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """A row a step: the measures of the catalogue."""
+        return self._read("metrics")
+
+    @cached_property
+    def utterances(self) -> pd.DataFrame:
+        """A row an utterance: who said what, who weighed it, who accepted it."""
+        return self._read("utterances")
+
+    @cached_property
+    def affinity(self) -> pd.DataFrame:
+        """A row a step, speaker and listener: forecast, observed, cosine."""
+        return self._read("affinity")
+
+    @cached_property
+    def alignment(self) -> pd.DataFrame:
+        """A row a step and pair: the edge's weight."""
+        return self._read("alignment")
+
+    @cached_property
+    def memberships(self) -> pd.DataFrame:
+        """A row a step and agent: its coalition, negative for an agent alone."""
+        return self._read("memberships")
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """A row an event: what happened to which coalition, and its cause."""
+        return self._read("events")
+
+    @cached_property
+    def latents(self) -> pd.DataFrame:
+        """A row a step and agent: the mean latent of what it holds."""
+        return self._read("latents")
+
+    def _read(self, table: str) -> pd.DataFrame:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path / f"{table}.parquet"
+        try:
+            return pq.read_table(path).to_pandas()
+        except (OSError, pa.ArrowInvalid) as error:
+            raise InputError(str(path), f"cannot be read as a table ({error})") from None

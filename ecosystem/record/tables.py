@@ -1,0 +1,224 @@
+"""The tables of a run: their columns, and the rows that a step adds to each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from agents.persona import Persona
+from ecosystem.dynamics.state import Step
+from ecosystem.measures import CATALOGUE
+
+Columns = dict[str, Any]
+
+_STRINGS = pa.list_(pa.string())
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What turns indices into the names that tables use.
+
+    Attributes
+    ----------
+    agents : (n_agents,) array of str
+        Persona keys.
+    topics : (n_topics,) array of str
+        Topic ids.
+    texts : (n_statements,) array of str
+        Statements.
+    """
+
+    agents: NDArray[np.object_]
+    topics: NDArray[np.object_]
+    texts: NDArray[np.object_]
+
+    @classmethod
+    def of(cls, personas: Sequence[Persona], topics: Sequence[str], texts: Sequence[str]) -> Naming:
+        """Build from a model's personas, topic ids and statements."""
+        return cls(
+            np.array([persona.key for persona in personas], object),
+            np.array(topics, object),
+            np.array(texts, object),
+        )
+
+
+def utterance_id(step: int, speaker: int, n_agents: int) -> int:
+    """Return the number by which tables refer to an utterance."""
+    return (step - 1) * n_agents + speaker
+
+
+def schemas(latent_dim: int) -> dict[str, pa.Schema]:
+    """Return the schema of every table of a run."""
+    text, step, number = pa.string(), pa.int32(), pa.float64()
+    columns: dict[str, list[tuple[str, pa.DataType]]] = {
+        "metrics": [
+            ("step", step),
+            ("topic", text),
+            *((name, number) for name in CATALOGUE),
+            ("potential", number),
+            ("defectors", pa.int32()),
+            ("settled", pa.bool_()),
+        ],
+        "utterances": [
+            ("step", step),
+            ("utterance", pa.int64()),
+            ("speaker", text),
+            ("topic", text),
+            ("text", text),
+            ("statement", pa.int32()),
+            ("weighed_by", _STRINGS),
+            ("accepted_by", _STRINGS),
+        ],
+        "affinity": [
+            ("step", step),
+            ("speaker", text),
+            ("listener", text),
+            ("topic", text),
+            ("forecast", pa.float32()),
+            ("observed", pa.float32()),
+            ("cosine", pa.float32()),
+        ],
+        "alignment": [("step", step), ("source", text), ("target", text), ("weight", pa.float32())],
+        "memberships": [("step", step), ("agent", text), ("coalition", pa.int64())],
+        "events": [
+            ("step", step),
+            ("event", text),
+            ("coalition", pa.int64()),
+            ("other", pa.int64()),
+            ("agents", _STRINGS),
+            ("partners", _STRINGS),
+            ("gain", number),
+            ("alignment_before", number),
+            ("alignment_after", number),
+            ("utterances", pa.list_(pa.int64())),
+            ("listeners", _STRINGS),
+        ],
+        "latents": [("step", step), ("agent", text), ("latent", pa.list_(pa.float32(), latent_dim))],
+    }
+    return {name: pa.schema(fields) for name, fields in columns.items()}
+
+
+def step_rows(step: Step, naming: Naming) -> dict[str, Columns]:
+    """Return the columns that a step adds to each table."""
+    return {name: build(step, naming) for name, build in _BUILDERS.items()}
+
+
+def to_table(rows: Sequence[Columns], schema: pa.Schema) -> pa.Table:
+    """Return the rows of several steps as one Arrow table."""
+    batches = []
+    for columns in rows:
+        arrays = [
+            pa.FixedSizeListArray.from_arrays(pa.array(columns[f.name].reshape(-1), pa.float32()), f.type.list_size)
+            if pa.types.is_fixed_size_list(f.type)
+            else pa.array(columns[f.name], f.type)
+            for f in schema
+        ]
+        batches.append(pa.record_batch(arrays, schema=schema))
+    return pa.Table.from_batches(batches, schema).combine_chunks()
+
+
+def _metrics(step: Step, naming: Naming) -> Columns:
+    metrics = {name: [value] for name, value in step.metrics.items()}
+    return {
+        "step": [step.step],
+        "topic": [naming.topics[step.topic]],
+        **metrics,
+        "potential": [step.potential],
+        "defectors": [step.defectors],
+        "settled": [step.settled],
+    }
+
+
+def _utterances(step: Step, naming: Naming) -> Columns:
+    speakers = np.flatnonzero(step.utterances >= 0)
+    weighed = [np.flatnonzero(step.heard.speaker == speaker) for speaker in speakers]
+    accepted = [listeners[step.heard.accepted[listeners]] for listeners in weighed]
+    statements = step.utterances[speakers]
+    return {
+        "step": np.full(len(speakers), step.step),
+        "utterance": [utterance_id(step.step, int(i), len(naming.agents)) for i in speakers],
+        "speaker": naming.agents[speakers],
+        "topic": np.full(len(speakers), naming.topics[step.topic], object),
+        "text": naming.texts[statements],
+        "statement": statements,
+        "weighed_by": [naming.agents[who].tolist() for who in weighed],
+        "accepted_by": [naming.agents[who].tolist() for who in accepted],
+    }
+
+
+def _affinity(step: Step, naming: Naming) -> Columns:
+    speaker, listener = np.nonzero(~(np.isnan(step.forecast) & np.isnan(step.heard.affinity)))
+    return {
+        "step": np.full(len(speaker), step.step),
+        "speaker": naming.agents[speaker],
+        "listener": naming.agents[listener],
+        "topic": np.full(len(speaker), naming.topics[step.topic], object),
+        **{
+            name: matrix[speaker, listener].astype(np.float32)
+            for name, matrix in (
+                ("forecast", step.forecast),
+                ("observed", step.heard.affinity),
+                ("cosine", step.cosine),
+            )
+        },
+    }
+
+
+def _alignment(step: Step, naming: Naming) -> Columns:
+    source, target = np.triu_indices(len(naming.agents), 1)
+    return {
+        "step": np.full(len(source), step.step),
+        "source": naming.agents[source],
+        "target": naming.agents[target],
+        "weight": step.alignment[source, target].astype(np.float32),
+    }
+
+
+def _memberships(step: Step, naming: Naming) -> Columns:
+    return {
+        "step": np.full(len(naming.agents), step.step),
+        "agent": naming.agents,
+        "coalition": step.partition,
+    }
+
+
+def _events(step: Step, naming: Naming) -> Columns:
+    n = len(naming.agents)
+    entries = step.events
+    return {
+        "step": [step.step] * len(entries),
+        "event": [entry.event.kind for entry in entries],
+        "coalition": [entry.event.coalition for entry in entries],
+        "other": [entry.event.other for entry in entries],
+        "agents": [naming.agents[list(entry.event.agents)].tolist() for entry in entries],
+        "partners": [naming.agents[list(entry.event.partners)].tolist() for entry in entries],
+        "gain": [entry.gain for entry in entries],
+        "alignment_before": [entry.cause.before for entry in entries],
+        "alignment_after": [entry.cause.after for entry in entries],
+        "utterances": [[utterance_id(step.step, i, n) for i in entry.cause.speakers] for entry in entries],
+        "listeners": [naming.agents[list(entry.cause.listeners)].tolist() for entry in entries],
+    }
+
+
+def _latents(step: Step, naming: Naming) -> Columns:
+    return {
+        "step": np.full(len(naming.agents), step.step),
+        "agent": naming.agents,
+        "latent": step.latents,
+    }
+
+
+_BUILDERS: dict[str, Callable[[Step, Naming], Columns]] = {
+    "metrics": _metrics,
+    "utterances": _utterances,
+    "affinity": _affinity,
+    "alignment": _alignment,
+    "memberships": _memberships,
+    "events": _events,
+    "latents": _latents,
+}

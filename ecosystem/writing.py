@@ -1,0 +1,56 @@
+"""Writing a scenario's folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+from ecosystem.corpora import read_corpus
+from ecosystem.errors import InputError
+from ecosystem.files import write_atomic
+from ecosystem.reading import SCENARIO_FILE, scenario_from_rows
+from ecosystem.scenario import Scenario
+
+SCHEMA_LINE = "# yaml-language-server: $schema=https://jepa-ecosystem.readthedocs.io/scenario.schema.json\n"
+
+
+def new_scenario(name: str, table: Path, root: Path) -> Path:
+    """Make ``root/name`` from a table of who said what; return its ``scenario.yaml``.
+
+    Raises
+    ------
+    InputError
+        The name or the table cannot be used, or the folder exists.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise InputError("NAME", f"found {name!r}; letters, digits, '.', '_' and '-' are accepted")
+    folder = root / name
+    if folder.exists():
+        raise InputError(str(folder), "exists already; choose another name")
+    return write_scenario(scenario_from_rows(read_corpus(table, str(table)), name, str(table)), folder)
+
+
+def write_scenario(scenario: Scenario, folder: Path) -> Path:
+    """Write a scenario as ``scenario.yaml`` and a CSV per persona; return the YAML file."""
+    from ruamel.yaml import YAML
+
+    for key, persona in scenario.personas.items():
+        content = io.StringIO(newline="")
+        rows = csv.writer(content, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        rows.writerow(["topic", "text"])
+        rows.writerows([statement.topic, statement.text] for statement in persona.corpus)
+        with write_atomic(folder / "corpora" / f"{key}.csv") as file:
+            file.write(content.getvalue().encode())
+    raw = scenario.model_dump(mode="json", exclude_unset=True)
+    for key, dumped in raw["personas"].items():
+        dumped["corpus"] = f"corpora/{key}.csv"
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.sort_base_mapping_type_on_output = False
+    with write_atomic(folder / SCENARIO_FILE) as file:
+        file.write(SCHEMA_LINE.encode())
+        yaml.dump(raw, file)
+    return folder / SCENARIO_FILE

@@ -54,15 +54,14 @@ class Floor:
     def on_topic(self, agents: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which memory places of ``agents`` hold a statement on the topic: (n, memory_size)."""
         memory = self.memory[agents]
-        return (memory != SILENT) & (self.topic_of[memory] == self.topic)
+        mask: NDArray[np.bool_] = (memory != SILENT) & (self.topic_of[memory] == self.topic)
+        return mask
 
 
 class Policy(Protocol):
     """Scores the statements in the memories of some agents; higher is said sooner."""
 
-    def __call__(
-        self, floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator
-    ) -> NDArray[np.float64]:
+    def __call__(self, floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """Return scores in [0, 1], (n, memory_size); those off the topic are ignored."""
         ...
 
@@ -78,7 +77,8 @@ def salient(floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator) -
     memory, mask = floor.memory[agents], floor.on_topic(agents)
     similar = floor.cosine[memory[:, :, None], memory[:, None, :]].astype(np.float64)
     held = mask.sum(1, keepdims=True).clip(1)
-    return (1 + (similar * mask[:, None, :]).sum(2) / held) / 2
+    centrality: NDArray[np.float64] = (1 + (similar * mask[:, None, :]).sum(2) / held) / 2
+    return centrality
 
 
 def responsive(floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -97,9 +97,7 @@ def responsive(floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator
 POLICIES: dict[str, Policy] = {"random": random, "salient": salient, "responsive": responsive}
 
 
-def choose(
-    policy: Policy, floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def choose(policy: Policy, floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return what each of ``agents`` says: a row of the table of statements, or `SILENT`, (n,)."""
     mask, said = floor.on_topic(agents), floor.said[agents]
     least = np.where(mask, said, np.iinfo(np.int64).max).min(1, keepdims=True)

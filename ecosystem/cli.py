@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ecosystem.errors import InputError
+from ecosystem.errors import InputError, brief, one_line, shorten
 
 app = typer.Typer(
     name="ecosystem",
@@ -22,7 +22,8 @@ app = typer.Typer(
 )
 
 ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="Name of a scenario, a folder, a YAML file or a table (speaker, text).")
+    str,
+    typer.Argument(metavar="SCENARIO", help="Name of a scenario, a folder, a YAML file or a table (speaker, text)."),
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for runs.")]
 SetOption = Annotated[
@@ -33,14 +34,30 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"found {shorten(text)}; a whole number is accepted") from None
+
+
+def _count(text: str) -> int:
+    number = _whole(text)
+    if not 0 <= number < 2**63:
+        raise typer.BadParameter(f"found {brief(text)}; a whole number from 0 is accepted")
+    return number
+
+
 @app.command()
 def run(
     scenario: ScenarioArgument,
-    steps: Annotated[int | None, typer.Option(help="Number of steps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
+    steps: Annotated[int | None, typer.Option(parser=_whole, metavar="N", help="Number of steps.")] = None,
+    seed: Annotated[int | None, typer.Option(parser=_whole, metavar="S", help="Seed of every random choice.")] = None,
     set_: SetOption = None,
     out: OutOption = Path("runs"),
-    resume: Annotated[bool, typer.Option("--resume", help="Finish the newest unfinished run of this configuration.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Finish the newest unfinished run of this configuration.")
+    ] = False,
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of the affinity model.")] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -77,17 +94,25 @@ def report(
 def train(
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder with the public stance sets; without it, the shipped statements only."),
+        typer.Option(
+            metavar="DIR", help="Folder with the public stance sets; without it, the shipped statements only."
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Weights file to write.")] = Path("jepa.safetensors"),
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
-    head_steps: Annotated[int | None, typer.Option(help="Steps on frozen features.")] = None,
-    tune_steps: Annotated[int | None, typer.Option(help="Steps with the encoder's top layers tuned along.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Weights file to write.")] = Path(
+        "jepa.safetensors"
+    ),
+    seed: Annotated[int, typer.Option(parser=_count, metavar="S", help="Seed of every random choice.")] = 0,
+    head_steps: Annotated[
+        int | None, typer.Option(parser=_count, metavar="N", help="Steps on frozen features.")
+    ] = None,
+    tune_steps: Annotated[
+        int | None, typer.Option(parser=_count, metavar="N", help="Steps with the encoder's top layers tuned along.")
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the affinity model on stance data; write weights and print how good they are."""
-    from ecosystem.console import progress, print_metrics
+    from ecosystem.console import print_metrics, progress
     from ecosystem.learn import train as learn
 
     given = {"head_steps": head_steps, "tune_steps": tune_steps}
@@ -165,6 +190,9 @@ def doctor(as_json: JsonOption = False) -> None:
         raise SystemExit(2)
 
 
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Run the command line; bad input ends in exit status 2 and one line."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -172,16 +200,17 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False)
+        if status == _INTERRUPTED:  # typer's own answer to Ctrl-C
+            _fail("interrupted; `ecosystem run ... --resume` goes on")
     except InputError as error:
         status = _fail(str(error))
     except OSError as error:
         status = _fail(f"{error.filename or 'output'}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        status = _fail("interrupted; `ecosystem run ... --resume` goes on", 130)
     except Exception as error:
         if not hasattr(error, "format_message"):  # click's own complaints about options
             raise
-        status = _fail(error.format_message())
+        # Without a command the help has been printed, and there is nothing to add.
+        status = _fail(error.format_message() or "a command is needed")
     raise SystemExit(status if isinstance(status, int) else 0)
 
 
@@ -189,8 +218,8 @@ def _changes(assignments: list[str] | None) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for assignment in assignments or ():
         key, equals, value = assignment.partition("=")
-        if not equals or not key:
-            raise InputError("--set", f"found {assignment!r}; key=value is accepted")
+        if not equals or not key.strip():
+            raise InputError("--set", f"found {shorten(assignment)}; key=value is accepted")
         changes[key.strip()] = None if value.strip().lower() in ("null", "none") else value.strip()
     return changes
 
@@ -199,9 +228,9 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def _fail(line: str, status: int = 2) -> int:
-    sys.stderr.write(" ".join(f"ecosystem: {line}".split()) + "\n")
-    return status
+def _fail(line: str) -> int:
+    sys.stderr.write(one_line(f"ecosystem: {line}") + "\n")
+    return 2
 
 
 if __name__ == "__main__":

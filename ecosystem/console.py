@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,12 +22,12 @@ _NAMES = {
 def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Yield a function to be told (stage, done, total); show it on stderr unless ``quiet``."""
     if quiet:
-        yield lambda stage, done, total: None
+        yield _nothing
     elif sys.stderr.isatty():
         with _bar() as tell:
             yield tell
     else:
-        yield _line
+        yield _lines()
 
 
 def print_metrics(card: dict[str, Any]) -> None:
@@ -41,9 +42,21 @@ def print_metrics(card: dict[str, Any]) -> None:
     Console().print(table)
 
 
-def _line(stage: str, done: int, total: int) -> None:
-    if done == 0:
-        sys.stderr.write(f"{_NAMES.get(stage, stage)} ({total})\n")
+def _nothing(_stage: str, _done: int, _total: int) -> None:
+    pass
+
+
+def _lines() -> Callable[[str, int, int], None]:
+    """Return a function that writes a line when a stage begins, and every half minute after that."""
+    due: dict[str, float] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now >= due.get(stage, 0.0):
+            sys.stderr.write(f"{_NAMES.get(stage, stage)}: {done} of {total}\n")
+            due[stage] = now + 30.0
+
+    return tell
 
 
 @contextmanager

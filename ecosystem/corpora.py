@@ -7,11 +7,12 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecosystem.errors import InputError, nearest, shorten
+from ecosystem.scenario import printable
 
 MAX_FILE_BYTES = 32_000_000
 MAX_TEXT = 5000
@@ -95,6 +96,40 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64].strip("-")
 
 
+def fold(label: str) -> str:
+    """Return what two spellings of one label have in common: case, spaces and punctuation aside.
+
+    Examples
+    --------
+    >>> fold("Carbon  pricing") == fold("carbon-pricing")
+    True
+    """
+    plain = unicodedata.normalize("NFKC", label).casefold()
+    return re.sub(r"[\W_]+", "-", plain).strip("-") or plain
+
+
+def identify(labels: Iterable[str], stem: str) -> dict[str, str]:
+    """Return the distinct labels by an identifier: their slug, or ``stem`` and a number where there is none.
+
+    Examples
+    --------
+    >>> identify(["Ice melt", "ice-melt", "气候", "Ice: melt?"], "topic")
+    {'ice-melt': 'Ice melt', 'topic-2': '气候'}
+    """
+    distinct: dict[str, str] = {}
+    for label in labels:
+        distinct.setdefault(fold(label), label)
+    found: dict[str, str] = {}
+    for number, label in enumerate(distinct.values(), 1):
+        key = slug(label)
+        if not key or key in found:
+            key = f"{key[:50] or stem}-{number}"
+        while key in found:
+            key += "-"
+        found[key] = label
+    return found
+
+
 def clean(text: str, where: str, limit: int = MAX_TEXT) -> str:
     """Return ``text`` with its white space made single; refuse what is empty, too long or not text."""
     text = " ".join(text.split())
@@ -102,10 +137,10 @@ def clean(text: str, where: str, limit: int = MAX_TEXT) -> str:
         raise InputError(where, "the text is empty; a statement is needed")
     if len(text) > limit:
         raise InputError(where, f"a text of {len(text)} characters is too long; up to {limit} are accepted")
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs"):
-            raise InputError(where, f"found the character U+{ord(character):04X}; printable text is accepted")
-    return text
+    try:
+        return printable(text)
+    except ValueError as error:
+        raise InputError(where, str(error)) from None
 
 
 def _text_rows(content: str, shown: str) -> Iterator[Row]:
@@ -127,8 +162,10 @@ def _jsonl_rows(content: str, shown: str) -> Iterator[Row]:
         where = f"{shown}: line {number}"
         try:
             item = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(where, f"is not JSON ({getattr(error, 'msg', 'nested too deeply')})") from None
+        except RecursionError:
+            raise InputError(where, "is nested too deeply; a string or an object with 'text' is accepted") from None
+        except ValueError as error:
+            raise InputError(where, f"is not JSON ({getattr(error, 'msg', error)})") from None
         if isinstance(item, str):
             item = {"text": item}
         if not isinstance(item, dict):
@@ -143,12 +180,17 @@ def _table_rows(content: str, shown: str, delimiter: str) -> Iterator[Row]:
         header = [name.strip().lower() for name in next(reader, [])]
         if "text" not in header:
             raise InputError(shown, f"line 1: no column 'text'; found {shorten(', '.join(header))}")
+        for name in _FIELDS:
+            if header.count(name) > 1:
+                raise InputError(shown, f"line 1: column {name!r} appears twice; columns must be distinct")
         for cells in reader:
             if not cells:
                 continue
             where = f"{shown}: line {reader.line_num}"
             if len(cells) != len(header):
-                raise InputError(where, f"{len(cells)} cells where the header has {len(header)}; quote texts with commas")
+                raise InputError(
+                    where, f"{len(cells)} cells where the header has {len(header)}; quote texts with commas"
+                )
             known = {name: cell for name, cell in zip(header, cells, strict=True) if name in _FIELDS}
             yield _row({name: cell for name, cell in known.items() if cell.strip() or name == "text"}, where)
     except csv.Error as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Iterable
 
 
@@ -13,7 +14,19 @@ class InputError(ValueError):
     """
 
     def __init__(self, where: str, what: str) -> None:
-        super().__init__(" ".join(f"{where}: {what}".split()))
+        super().__init__(one_line(f"{where}: {what}"))
+
+
+def one_line(text: str, limit: int = 480) -> str:
+    r"""Return ``text`` as one line of at most ``limit`` printable characters.
+
+    Examples
+    --------
+    >>> print(one_line("a\n b\x1b[31m"))
+    a b\u001b[31m
+    """
+    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in " ".join(text.split()))
+    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -26,11 +39,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("x", ["steps", "seed"])
     '; accepted: seed, steps'
     """
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1)
+    known = sorted(set(known))
+    close = difflib.get_close_matches(word[:100], known, n=1)
     if close:
-        return f"; did you mean '{close[0]}'?"
-    return f"; accepted: {', '.join(known)}" if known else ""
+        return f"; did you mean {shorten(close[0])}?"
+    return f"; accepted: {textwrap.shorten(', '.join(known), 200, placeholder=' ...')}" if known else ""
+
+
+def brief(key: object, limit: int = 60) -> str:
+    """Return a key as it stands in the path to a field, cut to ``limit`` characters."""
+    return shorten(str(key), limit).strip("'\"")
 
 
 def shorten(text: object, limit: int = 60) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ def run(
     from ecosystem.record.manifest import config_hash, file_hash
     from ecosystem.report.notebook import Run
 
-    tell = progress or (lambda stage, done, total: None)
+    tell = progress or (lambda *_: None)
     checked = load_scenario(scenario, **parameters)
     weights = Path(weights) if weights is not None else PRETRAINED
     jepa = load_jepa(weights)
@@ -203,7 +203,5 @@ def _abandon(folder: Path) -> None:
     if not any((folder / "checkpoints").glob("*.safetensors")):
         shutil.rmtree(folder, ignore_errors=True)
         for parent in (folder.parent, folder.parent.parent):
-            try:
-                os.rmdir(parent)
-            except OSError:
-                break
+            with suppress(OSError):  # not empty
+                parent.rmdir()

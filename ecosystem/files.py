@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,9 +13,15 @@ from typing import IO, Any
 
 @contextmanager
 def write_atomic(path: Path) -> Iterator[IO[Any]]:
-    """Open a temporary file beside ``path`` for bytes; rename it to ``path`` when the block succeeds."""
+    """Open a temporary file beside ``path`` for bytes; rename it to ``path`` when the block succeeds.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; the error names ``path``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:200]}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -22,8 +29,10 @@ def write_atomic(path: Path) -> Iterator[IO[Any]]:
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
         raise
 
 

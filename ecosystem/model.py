@@ -156,6 +156,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         listeners = np.flatnonzero(speaker != EMPTY)
         arguments = utterances[speaker[listeners]]
         agreement = affinity[speaker[listeners], listeners]
+        agreement = np.nan_to_num(agreement)  # no view on the topic: neither agrees nor opposes
         chance = acceptance(agreement, self.parameters.bias, self._openness[listeners])
         taken = draws[listeners] < chance
         accepted = np.zeros(len(speaker), bool)
@@ -227,19 +228,24 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         if self._on_step is not None:
             self._on_step(self.last)
 
+    def restore(self, state: State, rng_state: Mapping[str, Any]) -> None:
+        """Go back to a state, and to the position of the random generator that goes with it."""
+        self.state = state
+        self.steps = state.tick
+        self.rng.bit_generator.state = dict(rng_state)
+
     # Views of the state.
 
     def game(self) -> Game:
         """Return the coalition game at the present alignment."""
         p = self.parameters
-        return Game(
-            self.state.alignment, self._weights, p.threshold, p.switching_cost, p.entry, p.max_coalitions
-        )
+        return Game(self.state.alignment, self._weights, p.threshold, p.switching_cost, p.entry, p.max_coalitions)
 
     def agent_latents(self) -> NDArray[np.float32]:
         """Return the mean latent of what each agent holds, (n_agents, latent_dim)."""
         holders = self._holders()
-        return holders @ self.statements.latents / holders.sum(1, keepdims=True).clip(1)
+        mean: NDArray[np.float32] = holders @ self.statements.latents / holders.sum(1, keepdims=True).clip(1)
+        return mean
 
     @property
     def alignment_graph(self) -> Any:
@@ -303,9 +309,7 @@ def index_statements(scenario: Scenario) -> tuple[list[Persona], list[str], NDAr
         pairs = dict.fromkeys((topics[statement.topic], statement.text) for statement in persona.corpus)
         corpus = tuple(rows.setdefault(pair, len(rows)) for pair in pairs)
         traits = persona.traits.model_dump()
-        personas.append(
-            Persona(key, persona.name, persona.description, corpus, bloc=persona.bloc, **traits)
-        )
+        personas.append(Persona(key, persona.name, persona.description, corpus, bloc=persona.bloc, **traits))
     return personas, [text for _, text in rows], np.array([topic for topic, _ in rows], np.int64)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ecosystem.corpora import FORMATS, Row, clean, read_corpus, read_text, slug
-from ecosystem.errors import InputError, nearest, shorten
+from ecosystem.corpora import FORMATS, Row, clean, fold, identify, read_corpus, read_text, slug
+from ecosystem.errors import InputError, brief, nearest, shorten
 from ecosystem.scenario import Parameters, Scenario
 
 SCENARIO_FILE = "scenario.yaml"
@@ -39,7 +39,7 @@ def load_scenario(source: str | Path | Scenario, **changes: Any) -> Scenario:
         return scenario
     for name in changes:
         if name not in Parameters.model_fields:
-            raise InputError(name, f"is not a parameter{nearest(name, Parameters.model_fields)}")
+            raise InputError(brief(name), f"is not a parameter{nearest(name, Parameters.model_fields)}")
     try:
         return scenario.with_parameters(**changes)
     except ValidationError as error:
@@ -87,6 +87,8 @@ def file_schema() -> dict[str, Any]:
     parts["Persona"]["properties"]["corpus"] = {"anyOf": [path, corpus]}
     parts["Persona"]["required"] = ["corpus"]
     parts["Statement"]["required"] = ["text"]
+    parts["Statement"]["properties"]["topic"] = {"type": "string", "description": "id or title of a topic"}
+    schema["properties"]["personas"]["additionalProperties"] = False
     topics = schema["properties"]["topics"]
     topics["items"] = {"anyOf": [{"type": "string"}, topics["items"]]}
     schema["required"] = ["personas"]
@@ -124,43 +126,58 @@ def _read_yaml(path: Path) -> Scenario:
     raw = parse_yaml(read_text(path, shown, MAX_YAML_BYTES), shown)
     if not isinstance(raw, dict):
         raise InputError(shown, f"found {shorten(raw)}; a mapping with 'personas' is accepted")
-    raw.setdefault("name", slug(path.parent.resolve().name))
-    try:
-        _fill_in(raw, path.parent, shown)
-    except (TypeError, AttributeError):
-        pass  # the shape is wrong somewhere: the schema says where
+    raw.setdefault("name", slug(path.parent.resolve().name) or "scenario")
+    _fill_in(raw, path.parent, shown)
     return _validate(raw, shown)
 
 
 def _fill_in(raw: dict[str, Any], folder: Path, shown: str) -> None:
-    """Replace paths by the corpora they name, and spell out topics and names that may be left out."""
-    corpora: dict[str, list[Row]] = {}
-    for key, persona in raw["personas"].items():
-        where = f"{shown}: personas.{key}.corpus"
-        if not isinstance(persona, dict) or "corpus" not in persona:
+    """Replace paths by the corpora they name, and spell out topics and names that may be left out.
+
+    What is of another shape than it should be stays as it is: the schema names it.
+    """
+    topics = [] if raw.get("topics") is None else raw["topics"]
+    if isinstance(topics, list):
+        topics = [{"id": topic} if isinstance(topic, str) else topic for topic in topics]
+        sound = all(isinstance(topic, dict) and isinstance(topic.get("id"), str) for topic in topics)
+    raw["topics"] = topics
+    personas = raw["personas"] if isinstance(raw.get("personas"), dict) else {}
+    held: list[tuple[dict[str, Any], list[Any]]] = []
+    for key, persona in personas.items():
+        if not isinstance(persona, dict):
             continue
         persona.setdefault("name", str(key))
-        corpus = persona["corpus"]
+        where, corpus = f"{shown}: personas.{brief(key)}.corpus", persona.get("corpus")
         if isinstance(corpus, str):
-            corpora[key] = read_corpus(_inside(folder, corpus, where), f"{where}: {shorten(corpus)}")
-        elif isinstance(corpus, list) and all(isinstance(item, str | dict) for item in corpus):
-            items = [{"text": item} if isinstance(item, str) else item for item in corpus]
-            if all(isinstance(item.get("text"), str) and set(item) <= {"text", "topic"} for item in items):
-                places = (f"{where}.{i}" for i in range(len(items)))
-                corpora[key] = [
-                    Row(place, clean(item["text"], place), item.get("topic"))
-                    for place, item in zip(places, items, strict=True)
-                ]
-    raw["topics"] = [{"id": topic} if isinstance(topic, str) else topic for topic in raw.get("topics") or ()]
-    find_topic = _topics_of(raw["topics"], [row for rows in corpora.values() for row in rows])
-    for key, rows in corpora.items():
-        raw["personas"][key]["corpus"] = [{"text": row.text, "topic": find_topic(row)} for row in rows]
+            rows = read_corpus(_inside(folder, corpus, where), f"{where}: {shorten(corpus)}")
+            held.append((persona, list(rows)))
+        elif isinstance(corpus, list):
+            held.append((persona, [_inline(item, f"{where}.{i}") for i, item in enumerate(corpus)]))
+    if not isinstance(topics, list) or not sound:
+        return
+    find_topic = _topics_of(topics, [row for _, corpus in held for row in corpus if isinstance(row, Row)])
+    for persona, corpus in held:
+        persona["corpus"] = [
+            {"text": row.text, "topic": find_topic(row)} if isinstance(row, Row) else row for row in corpus
+        ]
+
+
+def _inline(item: Any, where: str) -> Any:
+    """Return the row that an item of a corpus in the YAML file stands for; what is no statement as it is."""
+    given = {"text": item} if isinstance(item, str) else item
+    if not isinstance(given, dict) or "text" not in given or set(given) - {"text", "topic"}:
+        return item
+    text, topic = given["text"], given.get("topic")
+    if not isinstance(text, str) or not isinstance(topic, str | None):
+        return item
+    return Row(where, clean(text, where), None if topic is None else clean(topic, f"{where}.topic", 200))
 
 
 def _inside(folder: Path, relative: str, where: str) -> Path:
-    if "\0" in relative:
-        raise InputError(where, "found a NUL byte; a path is accepted")
-    root, path = folder.resolve(), (folder / relative).resolve()
+    try:
+        root, path = folder.resolve(), (folder / relative).resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL byte, a lone surrogate
+        raise InputError(where, f"found {shorten(relative)}; a path that can be followed is accepted") from None
     if not path.is_relative_to(root):
         raise InputError(where, f"path {shorten(relative)} leaves the scenario's folder; keep corpora inside it")
     return path
@@ -171,22 +188,21 @@ def _topics_of(topics: list[dict[str, Any]], rows: Sequence[Row]) -> Callable[[R
     if not topics:
         if all(row.topic is None for row in rows):
             topics.append({"id": DEFAULT_TOPIC})
-        for label in dict.fromkeys(row.topic for row in rows if row.topic):
-            topics.append({"id": slug(label) or label, "title": label})
-        unique = {topic["id"]: topic for topic in reversed(topics)}
-        topics[:] = reversed(unique.values())
-    by_label = {str(t.get("title") or t["id"]).casefold(): str(t["id"]) for t in topics}
-    by_label |= {slug(str(t["id"])): str(t["id"]) for t in topics} | {str(t["id"]): str(t["id"]) for t in topics}
+        labels = identify((row.topic for row in rows if row.topic), "topic")
+        topics += [{"id": key, "title": label} for key, label in labels.items()]
+    ids = [topic["id"] for topic in topics]
+    by_label = {fold(str(topic.get("title") or topic["id"])): topic["id"] for topic in topics}
+    by_label |= {fold(id_): id_ for id_ in ids} | {id_: id_ for id_ in ids}
 
     def topic_of(row: Row) -> str:
         if row.topic is None:
-            if len(topics) == 1:
-                return str(topics[0]["id"])
-            raise InputError(row.where, f"no topic{nearest('', by_label.values())}")
-        for label in (row.topic, row.topic.casefold(), slug(row.topic)):
+            if len(ids) == 1:
+                return str(ids[0])
+            raise InputError(row.where, f"no topic{nearest('', ids)}")
+        for label in (row.topic, fold(row.topic), slug(row.topic)):
             if label in by_label:
-                return by_label[label]
-        raise InputError(row.where, f"topic {shorten(row.topic)} is not among the topics{nearest(row.topic, set(by_label.values()))}")
+                return str(by_label[label])
+        raise InputError(row.where, f"topic {shorten(row.topic)} is not among the topics{nearest(row.topic, ids)}")
 
     return topic_of
 
@@ -196,23 +212,28 @@ def _from_folder(folder: Path) -> Scenario:
     files = [p for p in files if p.suffix.lower() in FORMATS and p.is_file()]
     if not files:
         raise InputError(str(folder), f"holds neither {SCENARIO_FILE} nor corpora ({', '.join(FORMATS)})")
+    seen: dict[str, Path] = {}
+    for path in files:
+        _inside(folder, str(path.relative_to(folder)), str(folder))
+        other = seen.setdefault(fold(path.stem), path)
+        if other != path:
+            raise InputError(str(folder), f"{other.name!r} and {path.name!r} name one persona; one file each is needed")
     rows = [Row(row.where, row.text, row.topic, path.stem) for path in files for row in read_corpus(path, path.name)]
     return scenario_from_rows(rows, slug(folder.resolve().name) or "folder", str(folder))
 
 
 def scenario_from_rows(rows: Sequence[Row], name: str, shown: str) -> Scenario:
     """Return a scenario made from statements that say who said them; topics are those in use."""
-    personas: dict[str, Any] = {}
     for row in rows:
         if row.speaker is None:
             raise InputError(row.where, "no speaker; a table needs the columns speaker, text and perhaps topic")
-        key = slug(row.speaker) or f"persona-{len(personas) + 1}"
-        persona = personas.setdefault(key, {"name": row.speaker, "rows": []})
-        persona["rows"].append(row)
+    names = identify((row.speaker for row in rows if row.speaker), "persona")
     topics: list[dict[str, Any]] = []
     topic_of = _topics_of(topics, rows)
-    for persona in personas.values():
-        persona["corpus"] = [{"text": row.text, "topic": topic_of(row)} for row in persona.pop("rows")]
+    corpora: dict[str, list[dict[str, str]]] = {fold(label): [] for label in names.values()}
+    for row in rows:
+        corpora[fold(str(row.speaker))].append({"text": row.text, "topic": topic_of(row)})
+    personas = {key: {"name": label, "corpus": corpora[fold(label)]} for key, label in names.items()}
     return _validate({"name": name, "topics": topics, "personas": personas}, shown)
 
 
@@ -222,24 +243,34 @@ def parse_yaml(content: str, shown: str) -> Any:
     from ruamel.yaml.composer import Composer
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.events import AliasEvent
+    from ruamel.yaml.reader import ReaderError
 
-    class PlainComposer(Composer):  # type: ignore[misc]
+    class PlainComposer(Composer):
         def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.parser.check_event(AliasEvent):
-                mark = self.parser.peek_event().start_mark
-                raise InputError(shown, f"line {mark.line + 1}: an alias (*name) is not accepted; write it out")
+            self.warn_double_anchors = False  # without aliases it does not matter
+            event = self.parser.peek_event()
+            where = f"{shown}: line {event.start_mark.line + 1}"
+            if isinstance(event, AliasEvent):
+                raise InputError(where, "an alias (*name) is not accepted; write it out")
+            if event.ctag is not None:
+                raise InputError(where, f"the tag {shorten(str(event.tag))} is not accepted; write plain values")
             return super().compose_node(parent, index)
 
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = PlainComposer
     try:
         return yaml.load(content)
+    except InputError:
+        raise
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(shown, f"line {line}: is not accepted YAML ({error.problem})") from None
+    except ReaderError as error:
+        where = f"{shown}: line {content[: error.position].count(chr(10)) + 1}"
+        raise InputError(where, f"found the character U+{error.character:04X}; plain text is accepted") from None
     except RecursionError:
-        raise InputError(shown, "is nested too deeply") from None
-    except (YAMLError, ValueError, OverflowError) as error:
+        raise InputError(shown, "is nested too deeply; personas and topics need no more than four levels") from None
+    except (YAMLError, ValueError, OverflowError, TypeError) as error:  # TypeError: a mapping for a key
         raise InputError(shown, f"is not accepted YAML ({shorten(str(error))})") from None
 
 
@@ -251,18 +282,34 @@ def _validate(raw: Mapping[str, Any], shown: str) -> Scenario:
 
 
 def _explain(error: ValidationError, shown: str, model: type[BaseModel]) -> InputError:
-    """Turn the first of a schema's complaints into one line."""
-    first = error.errors(include_url=False)[0]
-    place = [str(part) for part in first["loc"] if part != "[key]"]
-    where = ": ".join(filter(None, (shown, ".".join(shorten(p).strip("'") for p in place))))
-    if first["type"] == "extra_forbidden":
+    """Turn one of a schema's complaints, an unknown key before all others, into one line."""
+    complaints = error.errors(include_url=False)
+    first = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
+    kind, context = first["type"], first.get("ctx", {})
+    place = [str(part) for part in first["loc"]]
+    if kind != "extra_forbidden" and place[-1:] == ["[key]"]:  # how pydantic says that the key is wrong
+        place.pop()
+    where = ": ".join(filter(None, (shown, ".".join(map(brief, place)))))
+    if kind == "extra_forbidden":
         fields = _fields_at(model, place[:-1])
         return InputError(where, f"unknown key {shorten(place[-1])}{nearest(place[-1], fields)}")
-    if first["type"] == "missing":
+    if kind == "missing":
         return InputError(where, "is missing")
-    if first["type"] == "value_error":
-        return InputError(where, str(first["ctx"]["error"]))
-    return InputError(where, f"found {shorten(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}")
+    if kind == "value_error":
+        return InputError(where, str(context["error"]))
+    if kind == "too_short":
+        return InputError(where, f"found {context['actual_length']}; at least {context['min_length']} are needed")
+    accepted = _ACCEPTED.get(kind, f"{first['msg'][0].lower()}{first['msg'][1:]}")
+    return InputError(where, f"found {shorten(first['input'])}; {accepted}")
+
+
+_ACCEPTED = {
+    "dict_type": "a mapping is accepted",
+    "model_type": "a mapping is accepted",
+    "tuple_type": "a list is accepted",
+    "string_type": "a string is accepted",
+    "string_pattern_mismatch": "letters, digits, '.', '_' and '-' are accepted, up to 64",
+}
 
 
 def _fields_at(model: type[BaseModel], place: Iterable[str]) -> list[str]:
@@ -271,7 +318,15 @@ def _fields_at(model: type[BaseModel], place: Iterable[str]) -> list[str]:
     node: Mapping[str, Any] = schema
     for part in place:
         options = [node, *node.get("anyOf", ())]
-        steps = [o.get("properties", {}).get(part) or o.get("additionalProperties") or o.get("items") for o in options]
+        steps = [
+            step
+            for option in options
+            for step in (
+                option.get("properties", {}).get(part),
+                *option.get("patternProperties", {}).values(),
+                option.get("items"),
+            )
+        ]
         node = next((step for step in steps if isinstance(step, dict)), {})
         options = [node, *node.get("anyOf", ())]
         ref = next((o["$ref"] for o in options if "$ref" in o), None)

@@ -6,13 +6,45 @@ the documentation read it from `Parameters`.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def printable(text: str) -> str:
+    """Return ``text``; a `ValueError` names the first character that no figure, table or XML file can hold."""
+    found = _UNPRINTABLE.search(text)
+    if found:
+        raise ValueError(f"found the character U+{ord(found[0]):04X}; printable text is accepted")
+    return text
+
+
+def _single_spaced(text: str) -> str:
+    return " ".join(text.split())
+
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(printable),
+    AfterValidator(_single_spaced),
+]
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000), AfterValidator(printable)
+]
+Prose = Annotated[str, AfterValidator(printable)]
 
 Policy = Literal["random", "salient", "responsive"]
 Entry = Literal["nash", "individual", "contractual"]
@@ -22,7 +54,16 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
 
 
-class Parameters(_Frozen):
+class _Numbers(_Frozen):
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_booleans(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"found {str(value).lower()}; true and false are not accepted")
+        return value
+
+
+class Parameters(_Numbers):
     """The parameters of a run. Names are those of the command line (``--set homophily=5``)."""
 
     steps: int = Field(50, ge=1, le=1_000_000, description="number of steps")
@@ -47,9 +88,7 @@ class Parameters(_Frozen):
     threshold: float = Field(
         0.1, ge=-1, le=1, description="gamma: alignment above which a shared coalition is worth having"
     )
-    switching_cost: float = Field(
-        0.05, ge=0, le=1000, description="kappa: gain that a change of coalition must exceed"
-    )
+    switching_cost: float = Field(0.05, ge=0, le=1000, description="kappa: gain that a change of coalition must exceed")
     entry: Entry = Field(
         "individual",
         description="who may enter a coalition: anyone (nash), whoever hurts no member (individual), "
@@ -74,7 +113,7 @@ class Statement(_Frozen):
     topic: Identifier
 
 
-class Traits(_Frozen):
+class Traits(_Numbers):
     """What distinguishes personas beside their corpora."""
 
     openness: float = Field(1.0, ge=0, le=1, description="factor on the probability to accept an argument")
@@ -87,7 +126,7 @@ class Persona(_Frozen):
     """Who holds a corpus."""
 
     name: Line
-    description: str = Field("", max_length=5000)
+    description: Prose = Field("", max_length=5000)
     traits: Traits = Traits()
     bloc: Line | None = Field(None, description="known alliance, used for validation only, never by the model")
     corpus: tuple[Statement, ...] = Field(min_length=1)
@@ -108,9 +147,9 @@ class Scenario(_Frozen):
 
     name: Identifier
     title: Line | None = None
-    description: str = Field("", max_length=20_000)
-    source: str = Field("", max_length=5000)
-    licence: str = Field("", max_length=500)
+    description: Prose = Field("", max_length=20_000)
+    source: Prose = Field("", max_length=5000)
+    licence: Prose = Field("", max_length=500)
     topics: tuple[Topic, ...] = Field(min_length=1)
     personas: dict[Identifier, Persona] = Field(min_length=2)
     parameters: Parameters = Parameters()

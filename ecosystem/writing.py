@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from ecosystem.corpora import read_corpus
-from ecosystem.errors import InputError
+from ecosystem.errors import InputError, shorten
 from ecosystem.files import write_atomic
 from ecosystem.reading import SCENARIO_FILE, scenario_from_rows
 from ecosystem.scenario import Scenario
@@ -25,11 +27,16 @@ def new_scenario(name: str, table: Path, root: Path) -> Path:
         The name or the table cannot be used, or the folder exists.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
-        raise InputError("NAME", f"found {name!r}; letters, digits, '.', '_' and '-' are accepted")
+        raise InputError("NAME", f"found {shorten(name)}; letters, digits, '.', '_' and '-' are accepted, up to 64")
     folder = root / name
     if folder.exists():
         raise InputError(str(folder), "exists already; choose another name")
-    return write_scenario(scenario_from_rows(read_corpus(table, str(table)), name, str(table)), folder)
+    scenario = scenario_from_rows(read_corpus(table, str(table)), name, str(table))
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=root) as made:
+        written = write_scenario(scenario, Path(made) / name)
+        written.parent.rename(folder)
+    return folder / SCENARIO_FILE
 
 
 def write_scenario(scenario: Scenario, folder: Path) -> Path:
@@ -46,7 +53,7 @@ def write_scenario(scenario: Scenario, folder: Path) -> Path:
     raw = scenario.model_dump(mode="json", exclude_unset=True)
     for key, dumped in raw["personas"].items():
         dumped["corpus"] = f"corpora/{key}.csv"
-    yaml = YAML(typ="safe", pure=True)
+    yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode = True
     yaml.sort_base_mapping_type_on_output = False

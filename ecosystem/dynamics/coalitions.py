@@ -21,16 +21,14 @@ from numpy.typing import NDArray
 Partition = NDArray[np.int64]
 Matrix = NDArray[np.float64]
 
-ALONE = -1
-
 
 @dataclass(frozen=True)
 class Move:
-    """An agent's change of coalition: from one label to another (`ALONE`: on its own), and its gain."""
+    """An agent's change of coalition: from one label to another (None: on its own), and its gain."""
 
     agent: int
     origin: int
-    target: int
+    target: int | None
     gain: float
 
 
@@ -169,7 +167,7 @@ def regroup(
                 label_of[target] = fresh
                 fresh += 1
             table.move(int(agent), target)
-            goal = ALONE if alone else label_of[target]
+            goal = None if alone else label_of[target]
             moves.append(Move(int(agent), label_of[origin], goal, float(gains[target])))
             moved = True
     return _relabel(table.column_of, label_of), moves, True
@@ -184,7 +182,7 @@ def defectors(game: Game, partition: Partition) -> list[Move]:
         gains = table.gains(agent)
         target = int(gains.argmax())
         if gains[target] > game.switching_cost + 1e-9:
-            goal = int(labels[target]) if table.size[target] else ALONE
+            goal = int(labels[target]) if table.size[target] else None
             found.append(Move(agent, int(partition[agent]), goal, float(gains[target])))
     return found
 

@@ -48,10 +48,7 @@ def lone_label(agent: int) -> int:
 def coalitions_of(partition: Partition) -> dict[int, frozenset[int]]:
     """Return the coalitions of two agents or more by label."""
     labels, counts = np.unique(partition, return_counts=True)
-    return {
-        int(label): frozenset(map(int, np.flatnonzero(partition == label)))
-        for label in labels[counts > 1]
-    }
+    return {int(label): frozenset(map(int, np.flatnonzero(partition == label))) for label in labels[counts > 1]}
 
 
 def carry_labels(before: Partition, after: Partition, next_label: int) -> tuple[Partition, int]:
@@ -83,7 +80,8 @@ def find_events(before: Partition, after: Partition) -> list[Event]:
 
     A coalition whose label is new *splits* off another if most of its members come from that one, else
     it *forms*; one whose label is gone *merges* into another if most of its members are there, else it
-    *dissolves*. Members who change for no such reason *join* or *leave*.
+    *dissolves*. Members who change for no such reason *join* or *leave*, so that every agent whose label
+    changed is named in an event.
     """
     old, new = coalitions_of(before), coalitions_of(after)
     wide: list[Event] = []
@@ -101,12 +99,12 @@ def find_events(before: Partition, after: Partition) -> list[Event]:
     for label in sorted(old.keys() - new.keys()):
         members = old[label]
         goal = _majority(members, new)
-        explained |= {(agent, label) for agent in members}
         if goal is not None and goal in old:
             come = members & new[goal]
-            explained |= {(agent, goal) for agent in come}
+            explained |= {(agent, label) for agent in come} | {(agent, goal) for agent in come}
             wide.append(Event("merge", goal, _sorted(come), _sorted(new[goal] - come), label))
         else:
+            explained |= {(agent, label) for agent in members}
             wide.append(Event("dissolve", label, _sorted(members), _sorted(members)))
     single: list[Event] = []
     for agent in np.flatnonzero(before != after).tolist():

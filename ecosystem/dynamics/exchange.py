@@ -108,10 +108,15 @@ def hearing_probabilities(
     >>> hearing_probabilities(a, np.array([True, True, True]), 1.0)[0].round(3)
     array([0.   , 0.667, 0.333])
     """
-    weight = ((1 + alignment) / 2).clip(1e-12) ** homophily * speaking[None, :]
-    np.fill_diagonal(weight, 0.0)
+    closeness = ((1 + alignment) / 2).clip(1e-12) * speaking[None, :]
+    np.fill_diagonal(closeness, 0.0)
+    nearest = closeness.max(1, keepdims=True)
+    # Relative to the nearest speaker: the power of a small closeness alone would underflow.
+    relative = np.divide(closeness, nearest, out=np.zeros_like(closeness), where=nearest > 0)
+    weight = np.where(closeness > 0, relative**homophily, 0.0)
     total = weight.sum(1, keepdims=True)
-    return np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    probabilities: NDArray[np.float64] = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    return probabilities
 
 
 def draw_speakers(probabilities: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:

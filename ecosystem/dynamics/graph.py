@@ -20,10 +20,11 @@ def alignment_graph(personas: Sequence[Persona], state: State) -> Any:
     """
     import networkx as nx
 
-    graph = nx.Graph()
+    graph: Any = nx.Graph()
     for index, persona in enumerate(personas):
         graph.add_node(persona.key, name=persona.name, coalition=int(state.partition[index]))
-    for i, j in zip(*np.triu_indices(len(personas), 1), strict=True):
+    one, other = np.triu_indices(len(personas), 1)
+    for i, j in zip(one.tolist(), other.tolist(), strict=True):
         weight = float(state.alignment[i, j])
         if weight == 0.0:
             continue

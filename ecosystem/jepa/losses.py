@@ -52,5 +52,5 @@ def rankme(latents: Tensor) -> float:
     Garrido et al. (2023), *RankMe*, ICML, arXiv:2210.02885.
     """
     singular = torch.linalg.svdvals(latents - latents.mean(0))
-    shares = singular / singular.sum().clamp_min(1e-12) + 1e-7
-    return float(torch.exp(-(shares * shares.log()).sum()) / latents.shape[1])
+    shares = singular / singular.sum().clamp_min(1e-12)
+    return float(torch.special.entr(shares).sum().exp() / latents.shape[1])

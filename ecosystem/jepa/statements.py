@@ -76,8 +76,9 @@ def affinity_to_holders(
     Returns
     -------
     (n, n_agents) float64
-        In the range of the scores; 0 for a listener who holds nothing.
+        In the range of the scores; NaN for a listener who holds nothing relevant.
     """
     weight = relevance @ holders.T
     total = (scores * relevance) @ holders.T
-    return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0).astype(np.float64)
+    mean: NDArray[np.float64] = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0).astype(np.float64)
+    return mean

@@ -45,7 +45,7 @@ class Recipe:
 
     seed: int = 0
     head_steps: int = 600
-    tune_steps: int = 2400
+    tune_steps: int = 1500
     tuned_layers: int = 4
     head_rate: float = 1e-3
     tune_rate: float = 2e-4
@@ -140,17 +140,20 @@ class TunableEncoder:
     ----------
     tokens : list of list of int
         Of every statement of the stance table.
+    embedding : (n, width) Tensor
+        The frozen encoder's last layer for every statement, as pooled before.
     transformer : module
         The frozen encoder.
     n_tuned : int
         Layers tuned, from the top.
     """
 
-    def __init__(self, tokens: list[list[int]], transformer: nn.Module, n_tuned: int) -> None:
-        self.tokens, self.transformer = tokens, transformer.eval()
-        layers = list(transformer.encoder.layer)  # type: ignore[union-attr,arg-type]
+    def __init__(self, tokens: list[list[int]], embedding: Tensor, transformer: nn.Module, n_tuned: int) -> None:
+        self.tokens, self.embedding = tokens, embedding
+        self.embed = transformer.get_submodule("embeddings").eval()
+        layers = list(transformer.get_submodule("encoder.layer").eval().children())
         self.first = len(layers) - n_tuned
-        self.tuned = nn.ModuleList(copy.deepcopy(layers[self.first :]))
+        self.below, self.tuned = layers[: self.first], nn.ModuleList(copy.deepcopy(layers[self.first :]))
 
     def __call__(self, rows: Rows) -> Tensor:
         """Return ``(n, n_features)``: all layers, the top ones tuned, then the frozen last layer."""
@@ -165,17 +168,19 @@ class TunableEncoder:
         def pool(hidden: Tensor) -> Tensor:
             return (hidden.float() * weight).sum(1) / weight.sum(1)
 
+        def run(layer: nn.Module, hidden: Tensor) -> Tensor:
+            out = layer(hidden, attention_mask=bias.to(hidden.dtype))
+            return out[0] if isinstance(out, tuple) else out
+
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
-                hidden = self.transformer(
-                    input_ids=ids, attention_mask=mask.long(), output_hidden_states=True
-                ).hidden_states
-            state, pooled = hidden[self.first], [pool(h) for h in hidden[: self.first + 1]]
+                hidden = [self.embed(ids)]
+                for layer in self.below:
+                    hidden.append(run(layer, hidden[-1]))
             for layer in self.tuned:
-                state = layer(state, attention_mask=bias.to(state.dtype))
-                state = state[0] if isinstance(state, tuple) else state
-                pooled.append(pool(state))
-        return torch.cat([*pooled, pool(hidden[-1])], 1)
+                hidden.append(run(layer, hidden[-1]))
+            pooled = [pool(state) for state in hidden]
+        return torch.cat([*pooled, self.embedding[rows].float()], 1)
 
     def state(self) -> dict[str, NDArray[np.float16]]:
         """Return the tuned layers' weights in half precision, named by layer."""
@@ -186,17 +191,13 @@ class TunableEncoder:
         }
 
 
-def train_head(
-    features: Features, batches: Batches, objective: Objective, recipe: Recipe, report: Report
-) -> None:
+def train_head(features: Features, batches: Batches, objective: Objective, recipe: Recipe, report: Report) -> None:
     """Train the head alone: tuning from a cold head fails."""
     optimizer = torch.optim.AdamW(objective.parameters(), lr=recipe.head_rate, weight_decay=0.05)
     _descend("head", recipe.head_steps, optimizer, features, batches, objective, report)
 
 
-def tune(
-    encoder: TunableEncoder, batches: Batches, objective: Objective, recipe: Recipe, report: Report
-) -> None:
+def tune(encoder: TunableEncoder, batches: Batches, objective: Objective, recipe: Recipe, report: Report) -> None:
     """Train head and top layers together."""
     groups = [
         {"params": list(objective.parameters()), "lr": recipe.head_rate / 3},

@@ -82,7 +82,7 @@ def bimodality(positions: NDArray[np.float64]) -> float:
 
     Examples
     --------
-    >>> bimodality(np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0])) > 5 / 9
+    >>> bimodality(np.repeat([0.0, 1.0], 10)) > 5 / 9
     True
     """
     n = len(positions)

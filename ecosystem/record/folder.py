@@ -41,9 +41,7 @@ class RunWriter:
 
     def __init__(self, folder: Path, model: EcosystemModel) -> None:
         self.folder, self.model = folder, model
-        self._naming = Naming.of(
-            model.personas, [topic.id for topic in model.scenario.topics], model.statements.texts
-        )
+        self._naming = Naming.of(model.personas, [topic.id for topic in model.scenario.topics], model.statements.texts)
         self._schemas = schemas(model.statements.latents.shape[1])
         self._rows: dict[str, list[Columns]] = {name: [] for name in self._schemas}
 
@@ -61,9 +59,7 @@ class RunWriter:
         for name, rows in self._rows.items():
             _write_table(self.folder / "parts" / name / f"{stem}.parquet", to_table(rows, self._schemas[name]))
             rows.clear()
-        save_checkpoint(
-            self.folder / "checkpoints" / f"{stem}.safetensors", self.model.state, self.model.rng
-        )
+        save_checkpoint(self.folder / "checkpoints" / f"{stem}.safetensors", self.model.state, self.model.rng)
 
     def restore(self) -> None:
         """Bring the model to the last checkpoint and drop parts written after it."""
@@ -73,8 +69,7 @@ class RunWriter:
             if part.stem > last:
                 part.unlink()
         if checkpoints:
-            self.model.state, rng_state = load_checkpoint(checkpoints[-1])
-            self.model.rng.bit_generator.state = rng_state
+            self.model.restore(*load_checkpoint(checkpoints[-1]))
 
     def join(self) -> None:
         """Join the parts into the tables of the run's folder."""

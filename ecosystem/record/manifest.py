@@ -89,7 +89,7 @@ def write_config(folder: Path, scenario: Scenario) -> None:
     """Write ``config.yaml``: the whole scenario with its corpora, which runs again to the same bytes."""
     from ruamel.yaml import YAML
 
-    yaml = YAML(typ="safe", pure=True)
+    yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.width = 1 << 30
     yaml.allow_unicode = True

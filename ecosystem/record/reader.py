@@ -46,7 +46,9 @@ class RunTables:
             "scenario": self.manifest["scenario"],
             "seed": self.manifest["seed"],
             "steps": int(last.pop("step")),
-            "metrics": {name: value if isinstance(value, str) or value == value else None for name, value in last.items()},
+            "metrics": {
+                name: value if isinstance(value, str) or value == value else None for name, value in last.items()
+            },
         }
 
     @cached_property
@@ -90,6 +92,7 @@ class RunTables:
 
         path = self.path / f"{table}.parquet"
         try:
-            return pq.read_table(path).to_pandas()
+            frame: pd.DataFrame = pq.read_table(path).to_pandas()
         except (OSError, pa.ArrowInvalid) as error:
             raise InputError(str(path), f"cannot be read as a table ({error})") from None
+        return frame

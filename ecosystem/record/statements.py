@@ -34,7 +34,9 @@ def write_statement_tables(folder: Path, model: EcosystemModel) -> None:
             "statement": pa.array(range(len(table)), pa.int32()),
             "topic": pa.array([topics[t] for t in table.topic_of]),
             "text": pa.array(table.texts),
-            "holders": pa.array([[keys[a] for a in np.flatnonzero(column)] for column in held.T], pa.list_(pa.string())),
+            "holders": pa.array(
+                [[keys[a] for a in np.flatnonzero(column)] for column in held.T], pa.list_(pa.string())
+            ),
             "support": pa.array(support.astype(np.float32), pa.float32(), from_pandas=True),
             "latent": pa.FixedSizeListArray.from_arrays(pa.array(table.latents.reshape(-1)), dim),
         }

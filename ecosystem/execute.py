@@ -88,8 +88,8 @@ def rewrite_report(folder: str | Path) -> Run:
     from ecosystem.report.notebook import Run
 
     finished = Run(folder)
-    write_figures(finished.path)
-    write_report(finished.path)
+    write_figures(finished.path, finished)
+    write_report(finished.path, finished)
     return finished
 
 
@@ -99,6 +99,7 @@ def _simulate(
     from ecosystem.model import EcosystemModel
     from ecosystem.record.folder import RunWriter
     from ecosystem.record.manifest import write_config, write_manifest
+    from ecosystem.record.reader import RunTables
     from ecosystem.record.statements import write_statement_tables
     from ecosystem.report.document import write_report
     from ecosystem.report.gallery import write_figures
@@ -127,9 +128,10 @@ def _simulate(
     tell("report", 1, 3)
     manifest |= {"status": "complete", "steps_done": steps, "encoded_statements": encoded}
     write_manifest(folder, manifest)
-    write_figures(folder)
+    tables = RunTables(folder, scenario)
+    write_figures(folder, tables)
     tell("report", 2, 3)
-    write_report(folder)
+    write_report(folder, tables)
     cost["reported"] = time.process_time()
     manifest["timings"] = {
         "wall_s": round(time.time() - started, 3),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from ecosystem.complaints import explain
 from ecosystem.corpora import FORMATS, Row, clean, fold, identify, read_corpus, read_text, slug
 from ecosystem.errors import InputError, brief, nearest, shorten
+from ecosystem.plain_yaml import parse_yaml
 from ecosystem.scenario import Parameters, Scenario
 
 SCENARIO_FILE = "scenario.yaml"
@@ -43,7 +45,7 @@ def load_scenario(source: str | Path | Scenario, **changes: Any) -> Scenario:
     try:
         return scenario.with_parameters(**changes)
     except ValidationError as error:
-        raise _explain(error, "parameters", Parameters) from None
+        raise explain(error, "parameters", Parameters) from None
 
 
 def scenario_folders() -> dict[str, Path]:
@@ -237,99 +239,8 @@ def scenario_from_rows(rows: Sequence[Row], name: str, shown: str) -> Scenario:
     return _validate({"name": name, "topics": topics, "personas": personas}, shown)
 
 
-def parse_yaml(content: str, shown: str) -> Any:
-    """Parse one YAML document of plain data; refuse tags, aliases and repeated keys in one line."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.composer import Composer
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-    from ruamel.yaml.events import AliasEvent
-    from ruamel.yaml.reader import ReaderError
-
-    class PlainComposer(Composer):
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            self.warn_double_anchors = False  # without aliases it does not matter
-            event = self.parser.peek_event()
-            where = f"{shown}: line {event.start_mark.line + 1}"
-            if isinstance(event, AliasEvent):
-                raise InputError(where, "an alias (*name) is not accepted; write it out")
-            if event.ctag is not None:
-                raise InputError(where, f"the tag {shorten(str(event.tag))} is not accepted; write plain values")
-            return super().compose_node(parent, index)
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Composer = PlainComposer
-    try:
-        return yaml.load(content)
-    except InputError:
-        raise
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(shown, f"line {line}: is not accepted YAML ({error.problem})") from None
-    except ReaderError as error:
-        where = f"{shown}: line {content[: error.position].count(chr(10)) + 1}"
-        raise InputError(where, f"found the character U+{error.character:04X}; plain text is accepted") from None
-    except RecursionError:
-        raise InputError(shown, "is nested too deeply; personas and topics need no more than four levels") from None
-    except (YAMLError, ValueError, OverflowError, TypeError) as error:  # TypeError: a mapping for a key
-        raise InputError(shown, f"is not accepted YAML ({shorten(str(error))})") from None
-
-
 def _validate(raw: Mapping[str, Any], shown: str) -> Scenario:
     try:
         return Scenario.model_validate(raw)
     except ValidationError as error:
-        raise _explain(error, shown, Scenario) from None
-
-
-def _explain(error: ValidationError, shown: str, model: type[BaseModel]) -> InputError:
-    """Turn one of a schema's complaints, an unknown key before all others, into one line."""
-    complaints = error.errors(include_url=False)
-    first = next((c for c in complaints if c["type"] == "extra_forbidden"), complaints[0])
-    kind, context = first["type"], first.get("ctx", {})
-    place = [str(part) for part in first["loc"]]
-    if kind != "extra_forbidden" and place[-1:] == ["[key]"]:  # how pydantic says that the key is wrong
-        place.pop()
-    where = ": ".join(filter(None, (shown, ".".join(map(brief, place)))))
-    if kind == "extra_forbidden":
-        fields = _fields_at(model, place[:-1])
-        return InputError(where, f"unknown key {shorten(place[-1])}{nearest(place[-1], fields)}")
-    if kind == "missing":
-        return InputError(where, "is missing")
-    if kind == "value_error":
-        return InputError(where, str(context["error"]))
-    if kind == "too_short":
-        return InputError(where, f"found {context['actual_length']}; at least {context['min_length']} are needed")
-    accepted = _ACCEPTED.get(kind, f"{first['msg'][0].lower()}{first['msg'][1:]}")
-    return InputError(where, f"found {shorten(first['input'])}; {accepted}")
-
-
-_ACCEPTED = {
-    "dict_type": "a mapping is accepted",
-    "model_type": "a mapping is accepted",
-    "tuple_type": "a list is accepted",
-    "string_type": "a string is accepted",
-    "string_pattern_mismatch": "letters, digits, '.', '_' and '-' are accepted, up to 64",
-}
-
-
-def _fields_at(model: type[BaseModel], place: Iterable[str]) -> list[str]:
-    """Return the field names of the model that stands at ``place`` inside ``model``."""
-    schema = model.model_json_schema()
-    node: Mapping[str, Any] = schema
-    for part in place:
-        options = [node, *node.get("anyOf", ())]
-        steps = [
-            step
-            for option in options
-            for step in (
-                option.get("properties", {}).get(part),
-                *option.get("patternProperties", {}).values(),
-                option.get("items"),
-            )
-        ]
-        node = next((step for step in steps if isinstance(step, dict)), {})
-        options = [node, *node.get("anyOf", ())]
-        ref = next((o["$ref"] for o in options if "$ref" in o), None)
-        if ref is not None:
-            node = schema["$defs"][ref.rsplit("/", 1)[1]]
-    return list(node.get("properties", ()))
+        raise explain(error, shown, Scenario) from None

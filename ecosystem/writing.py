@@ -7,11 +7,11 @@ import io
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from ecosystem.corpora import read_corpus
 from ecosystem.errors import InputError, shorten
 from ecosystem.files import write_atomic
+from ecosystem.plain_yaml import dump_yaml
 from ecosystem.reading import SCENARIO_FILE, scenario_from_rows
 from ecosystem.scenario import Scenario
 
@@ -41,8 +41,6 @@ def new_scenario(name: str, table: Path, root: Path) -> Path:
 
 def write_scenario(scenario: Scenario, folder: Path) -> Path:
     """Write a scenario as ``scenario.yaml`` and a CSV per persona; return the YAML file."""
-    from ruamel.yaml import YAML
-
     for key, persona in scenario.personas.items():
         content = io.StringIO(newline="")
         rows = csv.writer(content, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -53,11 +51,7 @@ def write_scenario(scenario: Scenario, folder: Path) -> Path:
     raw = scenario.model_dump(mode="json", exclude_unset=True)
     for key, dumped in raw["personas"].items():
         dumped["corpus"] = f"corpora/{key}.csv"
-    yaml: Any = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.allow_unicode = True
-    yaml.sort_base_mapping_type_on_output = False
     with write_atomic(folder / SCENARIO_FILE) as file:
         file.write(SCHEMA_LINE.encode())
-        yaml.dump(raw, file)
+        dump_yaml(raw, file)
     return folder / SCENARIO_FILE

@@ -18,6 +18,8 @@ LAYERS = {
     "ecosystem.files": 0,
     "ecosystem.scenario": 0,
     "ecosystem.corpora": 1,
+    "ecosystem.complaints": 1,
+    "ecosystem.plain_yaml": 1,
     "ecosystem.reading": 2,
     "ecosystem.writing": 3,
     "ecosystem.measures": 1,

@@ -79,7 +79,7 @@ class RunWriter:
                 pq.ParquetWriter(file, schema, compression="zstd") as writer,
             ):
                 for part in sorted((self.folder / "parts" / name).glob("*.parquet")):
-                    writer.write_table(pq.read_table(part))
+                    writer.write_table(_read_part(part))
 
     def publish(self) -> Path:
         """Remove what only the writing needed and give the folder its final name; return it."""
@@ -141,6 +141,13 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _stem(step: int) -> str:
     return f"{step:08d}"
+
+
+def _read_part(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise InputError(str(path), f"is not a readable part of a table ({error})") from None
 
 
 def _write_table(path: Path, table: pa.Table) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ecosystem.errors import InputError
 from ecosystem.files import write_atomic
+from ecosystem.plain_yaml import dump_yaml
 from ecosystem.scenario import Scenario
 
 MANIFEST = "manifest.json"
@@ -87,15 +88,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def write_config(folder: Path, scenario: Scenario) -> None:
     """Write ``config.yaml``: the whole scenario with its corpora, which runs again to the same bytes."""
-    from ruamel.yaml import YAML
-
-    yaml: Any = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.width = 1 << 30
-    yaml.allow_unicode = True
-    yaml.sort_base_mapping_type_on_output = False
     with write_atomic(folder / CONFIG) as file:
-        yaml.dump(scenario.model_dump(mode="json", exclude_defaults=False), file)
+        dump_yaml(scenario.model_dump(mode="json"), file)
 
 
 def _digest(text: str) -> str:

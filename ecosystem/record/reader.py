@@ -21,6 +21,8 @@ class RunTables:
     ----------
     path : str or Path
         The run's folder.
+    scenario : Scenario, optional
+        The scenario that was run, where it is known; read from ``config.yaml`` otherwise.
 
     Raises
     ------
@@ -28,9 +30,11 @@ class RunTables:
         The folder is not a finished run.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, scenario: Scenario | None = None) -> None:
         self.path = Path(path)
         self.manifest: dict[str, Any] = read_manifest(self.path)
+        if scenario is not None:
+            self.scenario = scenario
 
     @cached_property
     def scenario(self) -> Scenario:
@@ -80,6 +84,16 @@ class RunTables:
     def events(self) -> pd.DataFrame:
         """A row an event: what happened to which coalition, and its cause."""
         return self._read("events")
+
+    @cached_property
+    def statements(self) -> pd.DataFrame:
+        """A row a statement: topic, text, holders, support, latent."""
+        return self._read("statements")
+
+    @cached_property
+    def importance(self) -> pd.DataFrame:
+        """A row a pair of statements of the two least aligned personas: affinity, attribution, legacy."""
+        return self._read("importance")
 
     @cached_property
     def latents(self) -> pd.DataFrame:

@@ -201,8 +201,8 @@ def order_by_coalition(labels: NDArray[np.int64], step: int = -1) -> NDArray[np.
 def project(latents: NDArray[np.float32]) -> tuple[Matrix, Matrix, Matrix]:
     """Return the mean, the first two principal axes of latents and their shares of the variance.
 
-    By eigenvectors of the covariance, which for a hundred dimensions is faster than loading a library;
-    the sign of an axis is such that its largest loading is positive.
+    Principal component analysis by scikit-learn; the sign of an axis is such that its largest loading is
+    positive. Fewer than two points, or points all alike, span no plane: the first two coordinates stand in.
 
     Returns
     -------
@@ -210,11 +210,14 @@ def project(latents: NDArray[np.float32]) -> tuple[Matrix, Matrix, Matrix]:
     axes : (dim, 2) float
     share : (2,) float
     """
+    from sklearn.decomposition import PCA
+
     points = latents.astype(np.float64)
-    mean = points.mean(0) if len(points) else np.zeros(points.shape[1])
-    centred = points - mean
-    values, directions = np.linalg.eigh(centred.T @ centred)
-    axes = directions[:, ::-1][:, :2]
-    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
-    share = values[::-1][:2].clip(min=0) / max(float(values.clip(min=0).sum()), 1e-12)
-    return mean, axes, share
+    dim = points.shape[1]
+    if len(points) < 2 or dim < 2 or np.ptp(points, axis=0).max() < 1e-12:
+        mean = points.mean(0) if len(points) else np.zeros(dim)
+        return mean, np.eye(dim, 2), np.zeros(2)
+    found = PCA(2, svd_solver="full").fit(points)
+    axes = found.components_.T
+    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(2)])
+    return found.mean_, axes, found.explained_variance_ratio_

@@ -122,9 +122,17 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def write_figures(folder: Path) -> list[Path]:
-    """Draw all figures of a run into ``folder/figures`` as PNG and SVG; return the files."""
-    run = RunTables(folder)
+def write_figures(folder: Path, run: RunTables | None = None) -> list[Path]:
+    """Draw all figures of a run into ``folder/figures`` as PNG and SVG; return the files.
+
+    Parameters
+    ----------
+    folder : Path
+        A run's folder with its tables.
+    run : RunTables, optional
+        The same run, where its tables have been read already.
+    """
+    run = run or RunTables(folder)
     written = []
     with _thrift(), style():
         for spec in FIGURES:

@@ -1,8 +1,10 @@
 """Speech policies: which of the statements it holds an agent says next.
 
 A policy looks at the `Floor` and scores, for some agents, every statement in their memories; the
-highest score on the topic under debate is said. Whatever the policy, statements an agent has said less
-often come first, so that a debater goes through its arguments before it repeats one.
+highest score on the topic under debate is said. Whatever the policy, agents argue from their own corpora:
+arguments they took over from others shape what they agree with, and are only voiced by one who has none of
+its own left on the topic. Statements said less often come first, so that a debater goes through its
+arguments before it repeats one.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ class Floor:
         The topic under debate.
     memory : (n_agents, memory_size) int
         Statements held, rows of the table of statements; `SILENT` where a place is free.
+    own : (n_agents, memory_size) bool
+        Which of them come from the agent's own corpus.
     said : (n_agents, memory_size) int
         How often the agent has said each.
     topic_of : (n_statements,) int
@@ -44,6 +48,7 @@ class Floor:
 
     topic: int
     memory: NDArray[np.int64]
+    own: NDArray[np.bool_]
     said: NDArray[np.int64]
     topic_of: NDArray[np.int64]
     cosine: NDArray[np.float32]
@@ -56,6 +61,15 @@ class Floor:
         memory = self.memory[agents]
         mask: NDArray[np.bool_] = (memory != SILENT) & (self.topic_of[memory] == self.topic)
         return mask
+
+    def sayable(self, agents: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return the memory places that ``agents`` may speak from: (n, memory_size).
+
+        Own statements on the topic; those taken over where no own one is left.
+        """
+        mask = self.on_topic(agents)
+        own = mask & self.own[agents]
+        return np.where(own.any(1, keepdims=True), own, mask)
 
 
 class Policy(Protocol):
@@ -99,7 +113,7 @@ POLICIES: dict[str, Policy] = {"random": random, "salient": salient, "responsive
 
 def choose(policy: Policy, floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return what each of ``agents`` says: a row of the table of statements, or `SILENT`, (n,)."""
-    mask, said = floor.on_topic(agents), floor.said[agents]
+    mask, said = floor.sayable(agents), floor.said[agents]
     least = np.where(mask, said, np.iinfo(np.int64).max).min(1, keepdims=True)
     scores = np.where(mask & (said == least), policy(floor, agents, rng), -np.inf)
     chosen = floor.memory[agents, scores.argmax(1)]

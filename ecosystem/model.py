@@ -89,6 +89,9 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self._weights = np.array([persona.weight for persona in self.personas])
         self._openness = np.array([persona.openness for persona in self.personas])
         self._blocs = known_blocs(self.personas)
+        self._corpus = np.zeros((len(self.personas), len(texts)), bool)
+        for index, persona in enumerate(self.personas):
+            self._corpus[index, list(persona.corpus)] = True
         self.state = self._start()
         self.datacollector = mesa.DataCollector({name: _last_metric(name) for name in CATALOGUE})
 
@@ -109,11 +112,14 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     def predict(self) -> tuple[Matrix, Matrix]:
         """Return the affinity expected of listeners (columns) to speakers (rows), by JEPA and by cosine.
 
-        The mean over what a speaker may say: the statements it holds on the topic under debate.
+        The mean over what a speaker may say: the statements of its own corpus that it still holds on the
+        topic under debate, or those it took over where no own one is left.
         """
         table, holders = self.statements, self._holders()
         rows = np.flatnonzero(table.topic_of == self.state.topic)
-        may_say = holders[:, rows].astype(np.float64)
+        held = holders[:, rows].astype(np.float64)
+        own = held * self._corpus[:, rows]
+        may_say = np.where(own.any(1, keepdims=True), own, held)
         count = may_say.sum(1, keepdims=True)
         expected = []
         for scores in (table.affinity, table.cosine):
@@ -288,6 +294,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         return Floor(
             state.topic,
             state.memory.held,
+            np.take_along_axis(self._corpus, state.memory.held, 1) & (state.memory.held >= 0),
             state.memory.said,
             table.topic_of,
             table.cosine,

@@ -96,7 +96,7 @@ def test_import_ecosystem_is_light() -> None:
 
 
 def test_help_is_light() -> None:
-    code = "sys.argv = ['ecosystem', '--help']\nfrom ecosystem.cli import main\ntry:\n    main()\nexcept SystemExit: pass"
+    code = "sys.argv = ['ecosystem', '--help']\nfrom ecosystem.cli import main\ntry: main()\nexcept SystemExit: pass"
     assert not loaded_after(code) & {"torch", "mesa", "matplotlib", "numpy", "pandas"}
 
 

@@ -52,13 +52,22 @@ def test_speakers_say_what_they_hold_on_the_topic(debate: Scenario, jepa: Any, p
         model.step()
         assert model.last is not None
         for agent, statement in enumerate(model.last.utterances):
-            on_topic = [s for s in held[agent] if s >= 0 and model.statements.topic_of[s] == model.last.topic]
-            assert statement in on_topic if on_topic else statement == SILENT
+            on_topic = {s for s in held[agent] if s >= 0 and model.statements.topic_of[s] == model.last.topic}
+            own = on_topic & set(model.personas[agent].corpus)
+            assert statement in (own or on_topic or {SILENT})
+
+
+def stubborn(scenario: Scenario) -> Scenario:
+    """Return the scenario with personas who never give up a statement."""
+    raw = scenario.model_dump()
+    for persona in raw["personas"].values():
+        persona["traits"]["stubbornness"] = 1.0
+    return Scenario.model_validate(raw)
 
 
 def test_speakers_go_through_their_arguments_before_they_repeat_one(debate: Scenario, jepa: Any) -> None:
     for policy in ("random", "salient", "responsive"):
-        model = EcosystemModel(debate, jepa=jepa, rng=1, policy=policy, bias=1000, topic_duration=2)
+        model = EcosystemModel(stubborn(debate), jepa=jepa, rng=1, policy=policy, topic_duration=2)
         said = []
         for _ in range(2):
             model.step()
@@ -89,7 +98,8 @@ def test_forecast_is_the_mean_over_what_may_be_said(debate: Scenario, jepa: Any)
         return float((weight * table.affinity[statement, mine]).sum() / weight.sum()) if weight.sum() else float("nan")
 
     for speaker, listener in ((0, 1), (3, 10), (13, 5)):
-        may_say = [s for s in held[speaker] if s >= 0 and table.topic_of[s] == model.state.topic]
+        on_topic = [s for s in held[speaker] if s >= 0 and table.topic_of[s] == model.state.topic]
+        may_say = [s for s in on_topic if s in model.personas[speaker].corpus] or on_topic
         expected = np.mean([receives(listener, s) for s in may_say])
         assert forecast[speaker, listener] == pytest.approx(expected, abs=1e-5, nan_ok=True)
 
@@ -123,10 +133,7 @@ def test_silence(debate: Scenario, jepa: Any) -> None:
 
 
 def test_stubborn_agents_keep_their_corpora(debate: Scenario, jepa: Any) -> None:
-    raw = debate.model_dump()
-    for persona in raw["personas"].values():
-        persona["traits"]["stubbornness"] = 1.0
-    model = EcosystemModel(Scenario.model_validate(raw), jepa=jepa, rng=1)
+    model = EcosystemModel(stubborn(debate), jepa=jepa, rng=1)
     start = model.state.memory.held.copy()
     run(model, 6)
     np.testing.assert_array_equal(model.state.memory.held, start)

@@ -26,6 +26,7 @@ def draw_floor(seed: int) -> Floor:
     return Floor(
         topic=int(rng.integers(3)),
         memory=memory,
+        own=rng.random(memory.shape) < 0.6,
         said=rng.integers(0, 3, memory.shape),
         topic_of=rng.integers(0, 3, N_STATEMENTS),
         cosine=(points @ points.T).astype(np.float32),
@@ -36,12 +37,13 @@ def draw_floor(seed: int) -> Floor:
 
 
 def sayable(floor: Floor, agent: int) -> list[int]:
-    """Return the places of what an agent may say: on the topic, and among these least often said."""
+    """Return the places of what an agent may say: on the topic, own ones first, the least often said."""
     places = [
         place
         for place, statement in enumerate(floor.memory[agent])
         if statement != SILENT and floor.topic_of[statement] == floor.topic
     ]
+    places = [place for place in places if floor.own[agent, place]] or places
     least = min((floor.said[agent, place] for place in places), default=0)
     return [place for place in places if floor.said[agent, place] == least]
 
@@ -105,6 +107,7 @@ def test_random_gives_every_argument_the_same_chance() -> None:
         topic=0,
         topic_of=np.zeros(N_STATEMENTS, np.int64),
         memory=np.arange(N_AGENTS * PLACES).reshape(N_AGENTS, PLACES) % N_STATEMENTS,
+        own=np.ones((N_AGENTS, PLACES), bool),
         said=np.zeros((N_AGENTS, PLACES), np.int64),
     )
     rng = np.random.default_rng(1)
@@ -120,6 +123,7 @@ def test_reply_depends_on_whether_one_agrees() -> None:
     floor = Floor(
         topic=0,
         memory=np.array([[1, 2], [1, 2], [1, 2]]),
+        own=np.ones((3, 2), bool),
         said=np.zeros((3, 2), np.int64),
         topic_of=np.zeros(3, np.int64),
         cosine=np.eye(3, dtype=np.float32),
@@ -129,3 +133,14 @@ def test_reply_depends_on_whether_one_agrees() -> None:
     )
     said = choose(POLICIES["responsive"], floor, np.arange(3), np.random.default_rng(0))
     assert said.tolist() == [1, 2, 1]
+
+
+def test_own_arguments_come_before_those_taken_over() -> None:
+    floor = draw_floor(3)
+    agents = np.arange(N_AGENTS)
+    for name in POLICIES:
+        said = choose(POLICIES[name], floor, agents, np.random.default_rng(0))
+        for agent in agents.tolist():
+            places = np.flatnonzero(floor.on_topic(agents)[agent])
+            own = {int(floor.memory[agent, place]) for place in places if floor.own[agent, place]}
+            assert not own or said[agent] in own

@@ -71,6 +71,8 @@ class AffinityModel:
 
     def features(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Array:
         """Return the encoder's features, ``(n, n_features) float32``."""
+        if isinstance(texts, str):
+            raise ValueError("a list of texts is needed, not a single string")
         return self.encoder.encode(texts, progress).astype(np.float32)
 
     def latents(self, texts: Sequence[str]) -> Array:
@@ -87,8 +89,8 @@ class AffinityModel:
         ValueError
             The two lists are not of one length.
         """
-        if isinstance(texts_a, str) or isinstance(texts_b, str) or len(texts_a) != len(texts_b):
-            raise ValueError("texts_a and texts_b must be lists of texts of one length")
+        if len(texts_a) != len(texts_b):
+            raise ValueError(f"the lists must be of one length; found {len(texts_a)} and {len(texts_b)} texts")
         if not len(texts_a):
             return np.empty(0, np.float32)
         a, b = self.features(texts_a), self.features(texts_b)
@@ -229,4 +231,6 @@ def build_network(tensors: dict[str, NDArray[Any]]) -> JEPA:
     hidden, n_features = state["encoder.1.weight"].shape
     network = JEPA(n_features, state["relation.weight"].shape[1], hidden)
     network.load_state_dict(state)
+    if not all(bool(torch.isfinite(value).all()) for value in state.values()):
+        raise ValueError("its weights are not finite")
     return network.eval()

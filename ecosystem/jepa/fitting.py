@@ -39,8 +39,7 @@ def fit(table: StanceTable, recipe: Recipe, report: Report) -> Fit:
     Raises
     ------
     CollapseError
-        The latents of held-out statements vary too little, span too few dimensions, or do not retrieve
-        replies above chance.
+        The latents of held-out statements are not finite, vary too little, or span too few dimensions.
     """
     rng = np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)  # initial weights and dropout; torch.nn takes no generator
@@ -86,6 +85,8 @@ def fit(table: StanceTable, recipe: Recipe, report: Report) -> Fit:
 
 def check_collapse(latents: NDArray[np.float32]) -> dict[str, float]:
     """Return the collapse measures of held-out latents; raise `CollapseError` where they are unhealthy."""
+    if not np.isfinite(latents).all():
+        raise CollapseError("the latents are not finite; training diverged")
     z = torch.from_numpy(latents)
     measures = {"least_deviation": least_deviation(z), "rankme": rankme(z)}
     if measures["least_deviation"] < _HEALTHY_DEVIATION or measures["rankme"] < _HEALTHY_RANK:

@@ -80,5 +80,6 @@ def affinity_to_holders(
     """
     weight = relevance @ holders.T
     total = (scores * relevance) @ holders.T
-    mean: NDArray[np.float64] = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0).astype(np.float64)
+    mean = np.full(total.shape, np.nan)
+    np.divide(total, weight, out=mean, where=weight > 0)
     return mean

@@ -170,7 +170,8 @@ class TunableEncoder:
 
         def run(layer: nn.Module, hidden: Tensor) -> Tensor:
             out = layer(hidden, attention_mask=bias.to(hidden.dtype))
-            return out[0] if isinstance(out, tuple) else out
+            state: Tensor = out[0] if isinstance(out, tuple) else out
+            return state
 
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():

@@ -151,7 +151,8 @@ class Scenario(_Frozen):
     source: Prose = Field("", max_length=5000)
     licence: Prose = Field("", max_length=500)
     topics: tuple[Topic, ...] = Field(min_length=1)
-    personas: dict[Identifier, Persona] = Field(min_length=2)
+    # Alignment is kept for all pairs; beyond this its tables outgrow a laptop.
+    personas: dict[Identifier, Persona] = Field(min_length=2, max_length=2000)
     parameters: Parameters = Parameters()
     truth: Truth | None = None
 

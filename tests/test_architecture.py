@@ -30,7 +30,6 @@ LAYERS = {
     "ecosystem.record": 5,
     "ecosystem.report": 6,
     "ecosystem.execute": 7,
-    "ecosystem.app": 8,
     "ecosystem.diagnosis": 8,
     "ecosystem.console": 8,
     "ecosystem.cli": 9,
@@ -38,8 +37,8 @@ LAYERS = {
 
 HOMES = {
     "torch": ("ecosystem/jepa/",),
-    "matplotlib": ("ecosystem/report/", "ecosystem/app/"),
-    "mesa": ("ecosystem/model.py", "agents/", "ecosystem/app/"),
+    "matplotlib": ("ecosystem/report/",),
+    "mesa": ("ecosystem/model.py", "agents/"),
 }
 
 

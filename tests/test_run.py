@@ -228,6 +228,6 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
 def test_unwritable_out_leaves_nothing(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    with pytest.raises(OSError, match="[Nn]ot a directory|exists"):
+    with pytest.raises(OSError, match=r"[Nn]ot a directory|exists"):
         ecosystem.run("climate-duet", steps=2, out=blocked / "runs")
     assert list(tmp_path.iterdir()) == [blocked]

@@ -8,7 +8,6 @@ done the parts are joined into the tables, a row group a part, and the folder ge
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,12 +130,17 @@ def locked(folder: Path) -> Iterator[None]:
     InputError
         Another process is writing it.
     """
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(str(folder), "is being written by another process") from None
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(str(folder), "is being written by another process") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _stem(step: int) -> str:

@@ -1,1 +1,0 @@
-"""The browser view (Mesa SolaraViz)."""

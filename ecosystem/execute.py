@@ -16,12 +16,16 @@ from ecosystem.scenario import Scenario
 if TYPE_CHECKING:
     from ecosystem.jepa.affinity import AffinityModel
     from ecosystem.model import EcosystemModel
+    from ecosystem.record.folder import RunWriter
     from ecosystem.report.notebook import Run
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage (``encode``, ``simulate``, ``report``), how much of it is done, and how much there is."""
 
 RUNS = Path("runs")
+
+COMPLETE = "complete"
+"""The manifest's status once everything is written."""
 
 
 def run(
@@ -56,7 +60,9 @@ def run(
     InputError
         The scenario, a parameter, the weights or the output folder cannot be used.
     """
-    from ecosystem.record.folder import find_folders, locked, new_folder
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from ecosystem.record.folder import find_folders, locked, new_folder, publish
     from ecosystem.record.manifest import config_hash, file_hash
     from ecosystem.report.notebook import Run
 
@@ -73,9 +79,13 @@ def run(
         if partial is None and complete is not None:
             return Run(complete)
     folder = partial or new_folder(root, checked.name, seed, digest)
-    with locked(folder):
+    # One BLAS thread: for matrices of this size more threads only spin, and sums keep their order.
+    with locked(folder), threadpool_limits(1, "blas"):
         try:
-            return Run(_simulate(folder, checked, jepa, digest, weights_hash, tell))
+            if not _is_written(folder):
+                manifest = _manifest(checked, digest, weights_hash, jepa)
+                _finish(_simulate(folder, checked, jepa, manifest, tell), manifest, tell)
+            return Run(publish(folder))
         except (InputError, OSError):
             _abandon(folder)
             raise
@@ -94,22 +104,17 @@ def rewrite_report(folder: str | Path) -> Run:
 
 
 def _simulate(
-    folder: Path, scenario: Scenario, jepa: AffinityModel, digest: str, weights_hash: str, tell: Progress
-) -> Path:
+    folder: Path, scenario: Scenario, jepa: AffinityModel, manifest: dict[str, Any], tell: Progress
+) -> RunWriter:
+    """Take all steps, from the last checkpoint on where there is one; return the writer that has them."""
     from ecosystem.model import EcosystemModel
     from ecosystem.record.folder import RunWriter
     from ecosystem.record.manifest import write_config, write_manifest
-    from ecosystem.record.reader import RunTables
-    from ecosystem.record.statements import write_statement_tables
-    from ecosystem.report.document import write_report
-    from ecosystem.report.gallery import write_figures
 
-    started = time.time()
-    cost = {"start": time.process_time()}
-    manifest = _manifest(scenario, digest, weights_hash, jepa, started)
+    began = time.process_time()
     write_config(folder, scenario)
     write_manifest(folder, manifest)
-    encoded = _encode(scenario, jepa, tell)
+    manifest["encoded_statements"] = _encode(scenario, jepa, tell)
     model = EcosystemModel(scenario, jepa=jepa)
     writer = RunWriter(folder, model)
     writer.restore()
@@ -120,34 +125,46 @@ def _simulate(
         assert model.last is not None
         writer.add(model.last)
         tell("simulate", model.state.tick, steps)
-    cost["simulated"] = time.process_time()
+    manifest["timings"] = {"simulation_cpu_s": round(time.process_time() - began, 3)}
+    return writer
+
+
+def _finish(writer: RunWriter, manifest: dict[str, Any], tell: Progress) -> None:
+    """Write tables, graph, figures and report; last of all, that the run is complete."""
+    from ecosystem.record.manifest import write_manifest
+    from ecosystem.record.reader import RunTables
+    from ecosystem.record.statements import write_statement_tables
+    from ecosystem.report.document import write_report
+    from ecosystem.report.gallery import write_figures
+
+    folder, model = writer.folder, writer.model
+    began = time.process_time()
     tell("report", 0, 3)
     writer.join()
     write_statement_tables(folder, model)
     _write_graph(folder, model)
-    tell("report", 1, 3)
-    manifest |= {"status": "complete", "steps_done": steps, "encoded_statements": encoded}
-    manifest["timings"] = {"simulation_cpu_s": round(cost["simulated"] - cost["start"], 3)}
+    manifest["steps_done"] = model.state.tick
     write_manifest(folder, manifest)
-    tables = RunTables(folder, scenario)
+    tell("report", 1, 3)
+    tables = RunTables(folder, model.scenario)
     write_figures(folder, tables)
     tell("report", 2, 3)
     write_report(folder, tables)
-    cost["reported"] = time.process_time()
-    manifest["timings"] |= {
-        "report_cpu_s": round(cost["reported"] - cost["simulated"], 3),
-        "process_cpu_s": round(cost["reported"], 3),
-        "wall_s": round(time.time() - started, 3),
-    }
+    manifest["timings"]["report_cpu_s"] = round(time.process_time() - began, 3)
+    manifest["timings"]["process_cpu_s"] = round(time.process_time(), 3)
+    manifest["status"] = COMPLETE
     write_manifest(folder, manifest)
-    final = writer.publish()
     tell("report", 3, 3)
-    return final
 
 
-def _manifest(
-    scenario: Scenario, digest: str, weights_hash: str, jepa: AffinityModel, started: float
-) -> dict[str, Any]:
+def _is_written(folder: Path) -> bool:
+    """Return whether everything is in a partial folder, and only its name is missing."""
+    from ecosystem.record.manifest import MANIFEST, read_manifest
+
+    return (folder / MANIFEST).exists() and read_manifest(folder).get("status") == COMPLETE
+
+
+def _manifest(scenario: Scenario, digest: str, weights_hash: str, jepa: AffinityModel) -> dict[str, Any]:
     from ecosystem.record.manifest import command_line, corpora_hash, provenance
 
     return {
@@ -163,7 +180,7 @@ def _manifest(
         "encoder": jepa.encoder.identity,
         "agents": {key: persona.name for key, persona in scenario.personas.items()},
         "topics": {topic.id: topic.title or topic.id for topic in scenario.topics},
-        "started_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "started_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "command": command_line(),
         **provenance(),
     }

@@ -162,17 +162,28 @@ def test_interrupted_run_resumes_to_the_same_bytes(
 
 
 @pytest.mark.usefixtures("plain")
-@pytest.mark.parametrize("stage", ["join", "publish"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "ecosystem.record.folder.RunWriter.join",
+        "ecosystem.record.statements.write_statement_tables",
+        "ecosystem.report.document.write_report",
+        "pathlib.Path.rename",
+    ],
+)
 def test_interrupted_while_finishing(
     stage: str, finished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(self: RunWriter) -> None:
+    """The last stage is after the parts are gone and before the folder has its name."""
+
+    def interrupted(*_: Any) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(RunWriter, stage, interrupted)
+        patch.setattr(stage, interrupted)
         with pytest.raises(Killed):
             ecosystem.run("climate-debate", steps=13, seed=1, checkpoint_every=5, out=tmp_path)
+    assert [path.name.endswith(".partial") for path in (tmp_path / "climate-debate").iterdir()] == [True]
     resumed = ecosystem.run("climate-debate", steps=13, seed=1, checkpoint_every=5, out=tmp_path, resume=True)
     assert parquet_bytes(resumed.path) == parquet_bytes(finished.path)
 

@@ -80,14 +80,6 @@ class RunWriter:
                 for part in sorted((self.folder / "parts" / name).glob("*.parquet")):
                     writer.write_table(_read_part(part))
 
-    def publish(self) -> Path:
-        """Remove what only the writing needed and give the folder its final name; return it."""
-        shutil.rmtree(self.folder / "parts", ignore_errors=True)
-        (self.folder / LOCK).unlink(missing_ok=True)
-        final = self.folder.with_name(self.folder.name.removesuffix(PARTIAL))
-        self.folder.rename(final)
-        return final
-
 
 LOCK = ".lock"
 
@@ -119,6 +111,15 @@ def find_folders(root: Path, scenario: str, seed: int, config_hash: str) -> tupl
     partial = [path for path in runs if path.name.endswith(ending + PARTIAL)]
     complete = [path for path in runs if path.name.endswith(ending)]
     return (partial[-1] if partial else None), (complete[-1] if complete else None)
+
+
+def publish(folder: Path) -> Path:
+    """Remove what only the writing needed and give a partial folder its final name; return it."""
+    shutil.rmtree(folder / "parts", ignore_errors=True)
+    (folder / LOCK).unlink(missing_ok=True)
+    final = folder.with_name(folder.name.removesuffix(PARTIAL))
+    folder.rename(final)
+    return final
 
 
 @contextmanager

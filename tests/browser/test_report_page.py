@@ -45,7 +45,7 @@ def test_hostile_text_is_text_in_the_page_that_results(page: Path, tmp_path: Pat
     done = browse(page, tmp_path / "profile", "--dump-dom")
     dom = done.stdout
     assert "&lt;img src=x" in dom
-    for element in ("<img src=\"x", "<iframe", "<script", "<body id"):
+    for element in ('<img src="x', "<iframe", "<script", "<body id"):
         assert element not in dom
     assert "CONSOLE" not in done.stderr, done.stderr
 

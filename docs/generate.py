@@ -37,9 +37,10 @@ def measures() -> str:
 def metrics() -> str:
     """Return the table of the shipped weights' metrics, from the card inside the file."""
     from ecosystem.jepa import PRETRAINED
-    from ecosystem.jepa.affinity import read_weights
+    from ecosystem.jepa.affinity import FORMAT
+    from ecosystem.tensors import read_tensors
 
-    card = json.loads(read_weights(PRETRAINED)[1]["card"])
+    card = json.loads(read_tensors(PRETRAINED, FORMAT)[1]["card"])
     rows = ["| held-out topics of | topics | statements | pairs AUC | cosine | motion AUC | cosine | ECE |"]
     rows.append("|---|---|---|---|---|---|---|---|")
     for source, m in card["metrics"].items():

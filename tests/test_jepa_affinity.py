@@ -15,10 +15,11 @@ from safetensors.numpy import load_file, save_file
 
 from ecosystem.errors import InputError
 from ecosystem.jepa import PRETRAINED, load_jepa
-from ecosystem.jepa.affinity import FORMAT, AffinityModel, Calibration, read_weights
+from ecosystem.jepa.affinity import FORMAT, AffinityModel, Calibration
 from ecosystem.jepa.attribution import importance, integrated_gradients, legacy_importance
 from ecosystem.jepa.encoder import PACKAGED_MODEL, Features
 from ecosystem.jepa.network import AGREE, JEPA, OPPOSE
+from ecosystem.tensors import read_tensors
 
 HUMAN = "Humans cause global warming by burning fossil fuels."
 AGREED = [
@@ -234,7 +235,7 @@ def test_other_files_are_refused(tmp_path: Path, raw: bytes) -> None:
 
 def rewrite(path: Path, tensors: dict[str, Any] | None = None, **metadata: str | None) -> None:
     """Write a weights file anew with tensors or metadata changed; None takes an entry away."""
-    old_tensors, old_metadata = read_weights(path)
+    old_tensors, old_metadata = read_tensors(path, FORMAT)
     changed = {**old_tensors, **(tensors or {})}
     told = {**old_metadata, **metadata}
     save_file(

@@ -39,11 +39,12 @@ def load_jepa(path: str | Path | None = None, *, cache: str | Path | None = None
         The file is missing or not a weights file of this format.
     """
     from ecosystem.files import cache_folder
-    from ecosystem.jepa.affinity import AffinityModel, Calibration, build_network, read_weights
+    from ecosystem.jepa.affinity import FORMAT, AffinityModel, Calibration, build_network
     from ecosystem.jepa.encoder import CachedEncoder, LayerEncoder
+    from ecosystem.tensors import read_tensors
 
     path = Path(path) if path is not None else PRETRAINED
-    tensors, metadata = read_weights(path)
+    tensors, metadata = read_tensors(path, FORMAT)
     try:
         network = build_network(tensors)
         tuned = {name: value for name, value in tensors.items() if name.startswith("encoder.")}

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecosystem.errors import InputError
-from ecosystem.files import write_atomic
 from ecosystem.jepa.encoder import Encoder
 from ecosystem.jepa.network import AGREE, JEPA, OPPOSE
 from ecosystem.jepa.statements import Statements
+from ecosystem.tensors import write_tensors
 
 Array = NDArray[np.float32]
 
 FORMAT = "ecosystem-jepa-1"
+"""Name of the weights file's format."""
 _CHUNK = 1024
 
 
@@ -131,19 +131,15 @@ class AffinityModel:
         tuned : mapping of str to array
             Its tuned layers.
         """
-        from safetensors.numpy import save
-
         state = {name: value.numpy() for name, value in self.network.state_dict().items()}
-        tensors = {f"network.{name}": np.ascontiguousarray(v.astype(np.float16)) for name, v in state.items()}
-        metadata = {
-            "format": FORMAT,
+        tensors = {f"network.{name}": value.astype(np.float16) for name, value in state.items()}
+        texts = {
             "model": model,
             "width": str(self.width),
             "calibration": json.dumps(asdict(self.calibration)),
             "card": json.dumps(self.card),
         }
-        with write_atomic(path) as file:
-            file.write(save({**tensors, **tuned}, metadata))
+        write_tensors(path, FORMAT, {**tensors, **tuned}, texts)
 
     def _relate(self, features_a: Array, features_b: Array) -> tuple[Array, Array, Array, Array]:
         """Return affinity, relevance, cosine ``(n, m)`` and the energies of replies ``(2, n, m)``."""
@@ -198,27 +194,6 @@ def inference() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-
-
-def read_weights(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Return the tensors and the metadata of a weights file.
-
-    Raises
-    ------
-    InputError
-        The file is missing, not safetensors, or not of this format.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError) as error:
-        raise InputError(str(path), f"is not a readable weights file ({error})") from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(str(path), f"format is {metadata.get('format')!r}; {FORMAT!r} is accepted")
-    return tensors, metadata
 
 
 def build_network(tensors: dict[str, NDArray[Any]]) -> JEPA:

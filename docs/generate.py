@@ -40,7 +40,7 @@ def metrics() -> str:
     from ecosystem.jepa.affinity import FORMAT
     from ecosystem.tensors import read_tensors
 
-    card = json.loads(read_tensors(PRETRAINED, FORMAT)[1]["card"])
+    card = json.loads(read_tensors(PRETRAINED, FORMAT, "weights file")[1]["card"])
     rows = ["| held-out topics of | topics | statements | pairs AUC | cosine | motion AUC | cosine | ECE |"]
     rows.append("|---|---|---|---|---|---|---|---|")
     for source, m in card["metrics"].items():

@@ -24,8 +24,8 @@ def write_tensors(path: Path, format_name: str, tensors: Mapping[str, NDArray[An
         file.write(content)
 
 
-def read_tensors(path: Path, format_name: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Return the arrays and the texts of a file.
+def read_tensors(path: Path, format_name: str, what: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Return the arrays and the texts of a file; ``what`` it is meant to be goes into messages.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def read_tensors(path: Path, format_name: str) -> tuple[dict[str, NDArray[Any]],
             texts: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError) as error:
-        raise InputError(str(path), f"cannot be read as {format_name} ({error})") from None
+        raise InputError(str(path), f"is not a readable {what} ({error})") from None
     if texts.get("format") != format_name:
         raise InputError(str(path), f"format is {texts.get('format')!r}; {format_name!r} is accepted")
     return tensors, texts

@@ -235,7 +235,7 @@ def test_other_files_are_refused(tmp_path: Path, raw: bytes) -> None:
 
 def rewrite(path: Path, tensors: dict[str, Any] | None = None, **metadata: str | None) -> None:
     """Write a weights file anew with tensors or metadata changed; None takes an entry away."""
-    old_tensors, old_metadata = read_tensors(path, FORMAT)
+    old_tensors, old_metadata = read_tensors(path, FORMAT, "weights file")
     changed = {**old_tensors, **(tensors or {})}
     told = {**old_metadata, **metadata}
     save_file(

@@ -44,7 +44,7 @@ def load_jepa(path: str | Path | None = None, *, cache: str | Path | None = None
     from ecosystem.tensors import read_tensors
 
     path = Path(path) if path is not None else PRETRAINED
-    tensors, metadata = read_tensors(path, FORMAT)
+    tensors, metadata = read_tensors(path, FORMAT, "weights file")
     try:
         network = build_network(tensors)
         tuned = {name: value for name, value in tensors.items() if name.startswith("encoder.")}

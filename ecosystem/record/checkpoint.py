@@ -36,7 +36,7 @@ def load_checkpoint(path: Path) -> tuple[State, dict[str, Any]]:
     InputError
         The file is not a checkpoint of this format.
     """
-    tensors, texts = read_tensors(path, FORMAT)
+    tensors, texts = read_tensors(path, FORMAT, "checkpoint")
     try:
         memory = Memory(**{name: tensors[f"memory.{name}"].copy() for name in _MEMORY})
         arrays: dict[str, Any] = {name: tensors[name].copy() for name in _ARRAYS}

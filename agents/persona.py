@@ -27,7 +27,7 @@ class Persona:
     name: str
     description: str
     corpus: tuple[int, ...]
-    openness: float = 1.0
+    openness: float = 0.5
     stubbornness: float = 0.5
     talkativeness: float = 1.0
     weight: float = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,15 +49,42 @@ def _count(text: str) -> int:
     return number
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from ecosystem import __version__
+
+        typer.echo(f"ecosystem {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def ecosystem(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Simulate debates: personas argue from corpora, a JEPA predicts how far they agree, coalitions follow."""
+    del version
+
+
 @app.command()
 def run(
     scenario: ScenarioArgument,
-    steps: Annotated[int | None, typer.Option(parser=_whole, metavar="N", help="Number of steps.")] = None,
-    seed: Annotated[int | None, typer.Option(parser=_whole, metavar="S", help="Seed of every random choice.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(parser=_whole, metavar="N", help="Number of steps; else the scenario's own.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(parser=_whole, metavar="S", help="Seed of every random choice; else the scenario's own."),
+    ] = None,
     set_: SetOption = None,
     out: OutOption = Path("runs"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="Finish the newest unfinished run of this configuration.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Finish the newest unfinished run of this configuration and seed, or name the finished one.",
+        ),
     ] = False,
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of the affinity model.")] = None,
     quiet: QuietOption = False,
@@ -66,7 +94,12 @@ def run(
     from ecosystem.console import progress
     from ecosystem.execute import run as execute
 
-    changes = _changes(set_) | {k: v for k, v in (("steps", steps), ("seed", seed)) if v is not None}
+    changes = _changes(set_)
+    for name, value in (("steps", steps), ("seed", seed)):
+        if value is not None and name in changes:
+            raise InputError(f"--{name}", f"is given twice, as {value} and as --set {name}={changes[name]}")
+        if value is not None:
+            changes[name] = value
     with progress(quiet or as_json) as tell:
         finished = execute(scenario, out=out, resume=resume, weights=weights, progress=tell, **changes)
     if as_json:
@@ -196,6 +229,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line; bad input ends in exit status 2 and one line."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.showwarning = _warn
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -212,6 +246,10 @@ def main() -> None:
         # Without a command the help has been printed, and there is nothing to add.
         status = _fail(error.format_message() or "a command is needed")
     raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    sys.stderr.write(one_line(f"ecosystem: {message}") + "\n")
 
 
 def _changes(assignments: list[str] | None) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def print_metrics(card: dict[str, Any]) -> None:
     for source, m in card["metrics"].items():
         numbers = ("pairs_auc", "pairs_auc_cosine", "motion_auc", "motion_auc_cosine", "ece")
         table.add_row(source, str(m["statements"]), *(f"{m[name]:.3f}" for name in numbers))
-    Console().print(table)
+    console = Console()
+    console.print(table, width=max(console.width, 100))
 
 
 def _nothing(_stage: str, _done: int, _total: int) -> None:
@@ -52,7 +53,7 @@ def _lines() -> Callable[[str, int, int], None]:
 
     def tell(stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if now >= due.get(stage, 0.0):
+        if now >= due.get(stage, 0.0) or done == total:
             sys.stderr.write(f"{_NAMES.get(stage, stage)}: {done} of {total}\n")
             due[stage] = now + 30.0
 

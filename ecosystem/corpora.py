@@ -57,7 +57,7 @@ def read_corpus(path: Path, shown: str) -> list[Row]:
     elif suffix == ".jsonl":
         rows = list(_jsonl_rows(content, shown))
     else:
-        rows = list(_table_rows(content, shown, "," if suffix == ".csv" else "\t"))
+        rows = list(_table_rows(content, shown, _delimiter(content) if suffix == ".csv" else "\t"))
     if not rows:
         raise InputError(shown, "holds no statement; at least one is needed")
     return rows
@@ -97,15 +97,17 @@ def slug(text: str) -> str:
 
 
 def fold(label: str) -> str:
-    """Return what two spellings of one label have in common: case, spaces and punctuation aside.
+    """Return what two spellings of one label have in common: case, spaces, hyphens and a full stop at the end aside.
 
     Examples
     --------
     >>> fold("Carbon  pricing") == fold("carbon-pricing")
     True
+    >>> fold("C++") == fold("C#")
+    False
     """
     plain = unicodedata.normalize("NFKC", label).casefold()
-    return re.sub(r"[\W_]+", "-", plain).strip("-") or plain
+    return re.sub(r"[\s_-]+", "-", plain).strip("-.,") or plain
 
 
 def identify(labels: Iterable[str], stem: str) -> dict[str, str]:
@@ -114,7 +116,7 @@ def identify(labels: Iterable[str], stem: str) -> dict[str, str]:
     Examples
     --------
     >>> identify(["Ice melt", "ice-melt", "气候", "Ice: melt?"], "topic")
-    {'ice-melt': 'Ice melt', 'topic-2': '气候'}
+    {'ice-melt': 'Ice melt', 'topic-2': '气候', 'ice-melt-3': 'Ice: melt?'}
     """
     distinct: dict[str, str] = {}
     for label in labels:
@@ -171,6 +173,12 @@ def _jsonl_rows(content: str, shown: str) -> Iterator[Row]:
         if not isinstance(item, dict):
             raise InputError(where, f"found {shorten(item)}; a string or an object with 'text' is accepted")
         yield _row(item, where)
+
+
+def _delimiter(content: str) -> str:
+    """Return what separates the columns of a CSV: a semicolon where the header has no comma but has one."""
+    header = content.partition("\n")[0]
+    return ";" if ";" in header and "," not in header else ","
 
 
 def _table_rows(content: str, shown: str, delimiter: str) -> Iterator[Row]:

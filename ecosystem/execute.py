@@ -115,7 +115,7 @@ def _simulate(
     write_config(folder, scenario)
     write_manifest(folder, manifest)
     manifest["encoded_statements"] = _encode(scenario, jepa, tell)
-    model = EcosystemModel(scenario, jepa=jepa)
+    model = EcosystemModel(scenario, jepa=jepa, rng=scenario.parameters.seed)
     writer = RunWriter(folder, model)
     writer.restore()
     steps = scenario.parameters.steps

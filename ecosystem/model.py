@@ -37,7 +37,8 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     scenario : str, Path or Scenario
         What `ecosystem.reading.load_scenario` accepts.
     rng : int, Generator or None
-        Source of every random choice; defaults to the scenario's seed.
+        Source of every random choice. None: the parameter ``seed`` where one is passed, else a fresh one, as
+        in any Mesa model, so that the iterations of `mesa.batch_run` differ.
     jepa : AffinityModel or None
         The affinity model; the pretrained one by default.
     agent_classes : mapping of persona key to subclass of Debater
@@ -71,7 +72,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     ) -> None:
         self.scenario = load_scenario(scenario, **parameters)
         self.parameters = self.scenario.parameters
-        super().__init__(rng=self.parameters.seed if rng is None else rng)
+        super().__init__(rng=parameters.get("seed") if rng is None else rng)
         if jepa is None:
             from ecosystem.jepa import load_jepa
 
@@ -95,7 +96,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self.state = self._start()
         self.datacollector = mesa.DataCollector({name: _last_metric(name) for name in CATALOGUE})
 
-    # The step. DESIGN: predict, speak, listen, align, regroup, record; read step t, write t + 1.
+    # The step: everyone reads the state of step t; what they do makes step t + 1.
 
     def step(self) -> None:
         """Take one step."""

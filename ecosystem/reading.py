@@ -187,7 +187,8 @@ def _inside(folder: Path, relative: str, where: str) -> Path:
 
 def _topics_of(topics: list[dict[str, Any]], rows: Sequence[Row]) -> Callable[[Row], str]:
     """Return the function that names a row's topic; when none are declared, declare those in use."""
-    if not topics:
+    declared = bool(topics)
+    if not declared:
         if all(row.topic is None for row in rows):
             topics.append({"id": DEFAULT_TOPIC})
         labels = identify((row.topic for row in rows if row.topic), "topic")
@@ -198,7 +199,7 @@ def _topics_of(topics: list[dict[str, Any]], rows: Sequence[Row]) -> Callable[[R
 
     def topic_of(row: Row) -> str:
         if row.topic is None:
-            if len(ids) == 1:
+            if len(ids) == 1 and (declared or ids[0] == DEFAULT_TOPIC):
                 return str(ids[0])
             raise InputError(row.where, f"no topic{nearest('', ids)}")
         for label in (row.topic, fold(row.topic), slug(row.topic)):

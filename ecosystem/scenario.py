@@ -77,10 +77,10 @@ class Parameters(_Numbers):
         2.0, ge=0, le=100, description="h: how much agents prefer to hear those they are aligned with; 0 is none"
     )
     bias: float = Field(
-        4.0, ge=0, le=1000, description="beta: how much agents favour arguments they agree with; 0 is none"
+        8.0, ge=0, le=1000, description="beta: how much agents favour arguments they agree with; 0 is none"
     )
     learning_rate: float = Field(
-        0.2, gt=0, le=1, description="eta: weight of a new exchange in the running mean of alignment"
+        0.1, gt=0, le=1, description="eta: weight of a new exchange in the running mean of alignment"
     )
     memory_size: int | None = Field(
         None, ge=1, le=10_000, description="S: arguments an agent holds; null is the size of its corpus"
@@ -116,7 +116,7 @@ class Statement(_Frozen):
 class Traits(_Numbers):
     """What distinguishes personas beside their corpora."""
 
-    openness: float = Field(1.0, ge=0, le=1, description="factor on the probability to accept an argument")
+    openness: float = Field(0.5, ge=0, le=1, description="factor on the probability to accept an argument")
     stubbornness: float = Field(0.5, ge=0, le=1, description="share of the corpus that is never displaced")
     talkativeness: float = Field(1.0, ge=0, le=1, description="probability to speak at a step")
     weight: float = Field(1.0, gt=0, le=1e6, description="size of the agent in the coalition game")

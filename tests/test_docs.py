@@ -60,6 +60,25 @@ def test_changelog_and_citation_know_the_version() -> None:
     assert f'version = "{ecosystem.__version__}"' in (ROOT / "pyproject.toml").read_text()
 
 
+def test_readme_example_of_affinity(jepa: Any) -> None:
+    found = jepa.affinity(
+        ["A carbon tax is the fairest way to cut emissions."], ["Taxing carbon only hurts families and cuts nothing."]
+    )
+    assert found[0] == pytest.approx(-0.28, abs=0.02)
+
+
+def test_wheel_carries_the_scenarios_of_the_repository_and_no_others() -> None:
+    import subprocess
+    import tomllib
+
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    listed = subprocess.run(["git", "ls-files", "scenarios"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = {"/".join(line.split("/")[:2]) for line in listed.stdout.splitlines()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]) == tracked
+
+
 def test_scenarios_have_what_readers_need() -> None:
     for folder in (ROOT / "scenarios").iterdir():
         text = (folder / "README.md").read_text()

@@ -56,6 +56,16 @@ def test_each_text_is_encoded_once_and_order_is_kept(tmp_path: Path) -> None:
     assert cached.encode([]).shape[0] == 0
 
 
+def test_a_cache_that_cannot_be_written_only_warns(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    encoder = Digest()
+    cached = CachedEncoder(encoder, tmp_path / "file")
+    with pytest.warns(RuntimeWarning, match="cannot be written.*ECOSYSTEM_CACHE"):
+        np.testing.assert_array_equal(cached.encode(["a", "b"]), features_of(["a", "b"]))
+    np.testing.assert_array_equal(cached.encode(["b"]), features_of(["b"]))
+    assert encoder.asked == ["a", "b"]
+
+
 def test_another_instance_encodes_nothing_again(tmp_path: Path) -> None:
     CachedEncoder(Digest(), tmp_path).encode(["a", "b"])
     encoder = Digest()

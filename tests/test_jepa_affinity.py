@@ -241,7 +241,7 @@ def rewrite(path: Path, tensors: dict[str, Any] | None = None, **metadata: str |
     save_file(
         {name: value for name, value in changed.items() if value is not None},
         path,
-        {name: value for name, value in told.items() if value is not None},
+        {"ecosystem": json.dumps({name: value for name, value in told.items() if value is not None})},
     )
 
 

@@ -442,3 +442,34 @@ def test_a_number_that_only_looks_like_one_is_refused() -> None:
     for value in (math.nan, math.inf, True, "1.5.", [], {}):
         with pytest.raises(InputError, match=r"^parameters: homophily: "):
             load_scenario("climate-duet", homophily=value)
+
+
+def test_speakers_that_differ_in_punctuation_are_not_merged(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("speaker,text\nC++,One.\nC#,Two.\nC,Three.\nA/B,Four.\nA-B,Five.\na b,Six.\n")
+    scenario = load_scenario(tmp_path / "t.csv")
+    assert [persona.name for persona in scenario.personas.values()] == ["C++", "C#", "C", "A/B", "A-B"]
+
+
+def test_a_table_with_semicolons(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("speaker;text;topic\nAda;Yes, and soon.;coal\nBen;No.;coal\n")
+    scenario = load_scenario(tmp_path / "t.csv")
+    assert scenario.personas["ada"].corpus[0].text == "Yes, and soon."
+
+
+def test_a_statement_without_topic_beside_one_with(tmp_path: Path) -> None:
+    (tmp_path / "ada.txt").write_text("A ban helps no one.\n")
+    (tmp_path / "ben.txt").write_text("# homework\nA ban helps everyone.\n")
+    with pytest.raises(InputError, match=r"ada\.txt: line 1: no topic; accepted: homework"):
+        load_scenario(tmp_path)
+
+
+def test_the_same_texts_and_arrays_make_the_same_file(tmp_path: Path) -> None:
+    import numpy as np
+
+    from ecosystem.tensors import read_tensors, write_tensors
+
+    texts = {f"key{i}": str(i) for i in range(20)}
+    for name in ("a", "b"):
+        write_tensors(tmp_path / name, "test-1", {"x": np.arange(3), "y": np.ones((2, 2))}, texts)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert read_tensors(tmp_path / "a", "test-1", "file")[1] == {"format": "test-1", **texts}

@@ -21,7 +21,7 @@ from ecosystem.record.reader import RunTables
 from ecosystem.record.tables import schemas
 from ecosystem.report import document, prose
 from ecosystem.report.chronicle import chronicle
-from ecosystem.report.findings import common_ground, forecast_skill, held_out_accuracy, truth_check
+from ecosystem.report.findings import accuracy_in_short, common_ground, forecast_skill, held_out_accuracy, truth_check
 from ecosystem.report.story import Cast, final_coalitions, summarise
 from ecosystem.scenario import Parameters, Scenario
 
@@ -253,7 +253,7 @@ def test_events_say_what_the_tables_say(tmp_path: Path) -> None:
         (2,): "Ada split off from coalition 1 as coalition 2, leaving Ben; mean alignment between those who went "
         "and those who stayed fell from +0.31 to −0.13.",
         (3,): "Dia (coalition 2) merged into coalition 1 (Ada and Ben); mean alignment between the two sides "
-        "stayed at +0.10.",
+        "stayed at +0.10. The occasion lay in earlier steps or in the moves of others.",
         (4, 5): "Cem left coalition 1 (Ada) for coalition 3 (Ben); mean alignment with those left behind rose "
         "from +0.10 to +0.25, with those joined it rose from −0.20 to +0.05.",
         (6,): "Coalition 1 (Ada and Ben) dissolved; mean alignment among them is not known.",
@@ -400,6 +400,71 @@ def test_accuracy_on_held_out_topics_is_shown_where_known(tmp_path: Path) -> Non
     assert (row.pairs, row.motions) == ("0.83", "–")
     assert "<b>IBM</b> 0.83 –" in page_of(run).text
     assert held_out_accuracy({"weights_card": {"interim": True}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("auc", "words"),
+    [
+        (
+            {"climate-energy": 0.603, "ibm": 0.888, "perspectrum": 0.811},
+            "60% of cases on climate and energy topics it was not trained on (50% is chance; other data sets: 81% to "
+            "89%), so single affinities are rough guides.",
+        ),
+        ({"climate-energy": 0.603}, "60% of cases on climate and energy topics it was not trained on (50% is chance)"),
+        ({"ibm": 0.888}, "89% of cases on topics it was not trained on (50% is chance)"),
+        ({"ibm": 0.888, "own": None}, "89% of cases on topics it was not trained on"),
+    ],
+)
+def test_accuracy_is_said_in_short(tmp_path: Path, auc: dict[str, float | None], words: str) -> None:
+    run = make_run(tmp_path / "run", card={"metrics": {key: {"pairs_auc": value} for key, value in auc.items()}})
+    assert f"above a pair on opposite sides in {words}" in page_of(run).text
+
+
+@pytest.mark.parametrize("card", [None, {}, {"metrics": 3}, {"metrics": {"ibm": 3}}])
+def test_without_measured_accuracy_nothing_is_said_of_it(tmp_path: Path, card: dict[str, Any] | None) -> None:
+    run = make_run(tmp_path / "run", card=card)
+    assert accuracy_in_short(run.manifest) == ""
+    assert "The affinity model ranks" not in page_of(run).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "explained"),
+    [
+        *(("join", 0.2, True), ("join", 0.104, False), ("merge", 0.0, False), ("form", 0.0, False)),
+        *(("split", 0.0, True), ("leave", 0.0, True), ("leave", 0.096, False), ("dissolve", 0.2, False)),
+        ("join", float("nan"), True),
+    ],
+)
+def test_what_speaks_against_an_event_is_not_its_cause(
+    tmp_path: Path, kind: str, after: float, explained: bool
+) -> None:
+    said: dict[str, Any] = {"utterances": [4], "listeners": ["a2"], "alignment_after": after, "other": 2}
+    run = make_run(tmp_path / "run", events=[event(kind, 2, ["a2"], ["a0"], gain=0.004, **said)])
+    (account,) = chronicle(run, Cast.of(run)).accounts
+    text = page_of(run).text
+    assert bool(account.quotes) == explained
+    assert ("The occasion lay in earlier steps" in text) != explained
+    assert "Gain 0.00." not in text
+    assert not account.gains
+
+
+def test_a_switch_quotes_what_explains_a_part_of_it(tmp_path: Path) -> None:
+    said = {"listeners": ["a2"], "alignment_before": 0.1, "alignment_after": 0.3}
+    events = [event("leave", 2, ["a2"], ["a0"], utterances=[4], **said)]
+    events += [event("join", 2, ["a2"], ["a1"], utterances=[5], **said)]
+    run = make_run(tmp_path / "run", events=events)
+    (account,) = chronicle(run, Cast.of(run)).accounts
+    assert [quote.text for quote in account.quotes] == ["What a1 says."]
+    assert "occasion" not in "".join(account.words)
+
+
+def test_limits_hold_for_any_scenario(tmp_path: Path) -> None:
+    text = page_of(make_run(tmp_path / "run")).text
+    assert "sweep" not in text
+    assert "written characters" not in text
+    assert "--seed" in text
+    assert "Label since step" in text
+    assert text.index("do not tell whether real people would agree") < text.index("Brier score")
 
 
 def test_parameters_measures_and_seed_are_all_there(tmp_path: Path) -> None:

@@ -154,6 +154,21 @@ def test_timeline_draws_membership_and_events(run: Run) -> None:
     assert marks["leave"].tolist() == [[pytest.approx(8 - 0.72), row]]
 
 
+def test_timeline_numbers_blocks(run: Run) -> None:
+    numbers = [text.get_text() for text in run.plot_timeline().texts]
+    assert sorted(numbers) == ["1"] * 3 + ["2"] * 3
+
+
+def test_timeline_numbers_a_short_coalition(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", n_steps=100) / "memberships.parquet"
+    table = pq.read_table(path).to_pandas()
+    table.loc[(table.step == 50) & (table.agent == "a0"), "coalition"] = 7
+    pq.write_table(pa.Table.from_pandas(table, schemas(DIM)["memberships"]), path)
+    numbers = [text.get_text() for text in read_run(path.parent).plot_timeline().texts]
+    assert numbers.count("7") == 1
+    assert numbers.count("1") == 4
+
+
 def test_timeline_names_the_topics(run: Run) -> None:
     assert {"Topic t0 at $5 or $6", "Topic t1 at $5 or $6", "Topic t2 at $5 or $6"} <= set(
         texts(timeline.draw_timeline(run))
@@ -184,6 +199,23 @@ def test_network_separates_signs(run: Run) -> None:
     assert len(lines["for"].get_segments()) == (weights > 0).sum()
     assert len(lines["against"].get_segments()) == (weights < 0).sum()
     assert {f"Agent a{k}" for k in range(6)} <= {text.get_text() for text in ax.texts}
+
+
+@pytest.mark.parametrize("n_agents", [2, 5, 14, 30, 31, 70])
+def test_network_has_room_for_names(n_agents: int, tmp_path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    names = [f"Developing-country negotiator {k}" if k % 3 else f"W{k}" * 60 for k in range(n_agents)]
+    figure = network.draw_network(RunTables(write_run(tmp_path / "run", n_agents, 4, names=names)))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    ax = figure.axes[0]
+    assert len(ax.texts) == n_agents
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in ax.texts]
+    assert min(box.x0 for box in boxes) >= 0
+    assert max(box.x1 for box in boxes) <= (style.WIDTH - 1.6) * figure.dpi
+    assert min(box.y0 for box in boxes) >= 0
+    assert max(box.y1 for box in boxes) <= figure.bbox.y1 - 0.4 * figure.dpi
 
 
 def test_affinity_heatmap_draws_means_in_one_scale(run: Run) -> None:
@@ -248,8 +280,26 @@ def test_predictions_draw_the_extremes(run: Run) -> None:
     widths = [bar.get_width() for bar in figure.axes[0].patches]
     np.testing.assert_allclose(widths, np.linspace(0.9, -0.9, 18), atol=1e-6)
     assert any(text.startswith("Statement 0 <b>costs</b> $5 or $6") and text.endswith("…") for text in texts(figure))
+    assert any("18 statements" in text for text in texts(figure))
+
+
+def test_predictions_take_two_statements_a_topic() -> None:
     many = np.linspace(-1, 1, 100)
-    assert support.extremes(many).tolist() == [*range(99, 89, -1), *range(9, -1, -1)]
+    top, bottom = support.extremes(many, [str(k // 2) for k in range(100)])
+    assert (top.tolist(), bottom.tolist()) == ([*range(99, 89, -1)], [*range(9, -1, -1)])
+    top, bottom = support.extremes(many, [str(k // 50) for k in range(100)])
+    assert (top.tolist(), bottom.tolist()) == ([99, 98, 49, 48], [51, 50, 1, 0])
+    top, bottom = support.extremes(many, ["one"] * 97 + ["two"] * 3)
+    assert (top.tolist(), bottom.tolist()) == ([99, 98, 96, 95], [97, 1, 0])
+
+
+def test_predictions_say_how_many(tmp_path: Path) -> None:
+    figure = support.draw_predictions(RunTables(write_run(tmp_path / "run", 9)))
+    assert len(figure.axes[0].patches) == 12
+    assert any(
+        text.startswith("The 6 most supported and the 6 most opposed of 27 statements, at most two per topic")
+        for text in texts(figure)
+    )
 
 
 def test_importance_draws_both_readings(run: Run) -> None:

@@ -31,7 +31,9 @@ FIGURES = (
 
 
 def parquet_bytes(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}
+    """Return the bytes of every table, and of the checkpoints, which must be the same as well."""
+    files = [*folder.glob("*.parquet"), *folder.glob("checkpoints/*")]
+    return {path.name: path.read_bytes() for path in sorted(files)}
 
 
 @pytest.fixture(scope="module")

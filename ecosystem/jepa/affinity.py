@@ -47,7 +47,8 @@ class AffinityModel:
     """A trained JEPA on its encoder.
 
     ``affinity = relevance * (2 sigma((e_oppose - e_agree) / T) - 1)``: P(supports) - P(opposes), drawn
-    towards 0 for statements on unrelated topics. Symmetric in the two statements.
+    towards 0 for statements on unrelated topics. Symmetric in the two statements. A text supports itself: its
+    affinity with the same text is 1 by definition.
 
     Attributes
     ----------
@@ -97,7 +98,9 @@ class AffinityModel:
         with inference():
             energies = self.network.energies(*(torch.from_numpy(self._latents_of(x)) for x in (a, b))).numpy()
         cosine = (self._embedding_of(a) * self._embedding_of(b)).sum(1)
-        return self._affinity_of(energies[:, AGREE], energies[:, OPPOSE], self._relevance_of(cosine))
+        one, other = _row_codes(a, b)
+        predicted = self._affinity_of(energies[:, AGREE], energies[:, OPPOSE], self._relevance_of(cosine))
+        return np.where(one == other, np.float32(1), predicted)
 
     def affinity_matrix(self, texts_a: Sequence[str], texts_b: Sequence[str]) -> Array:
         """Return the affinity of every text of the first list with every text of the second, ``(n, m) float32``."""
@@ -148,7 +151,10 @@ class AffinityModel:
         energies = (forth + self._reply_energies(b, a).transpose(0, 2, 1)) / 2
         cosine = self._embedding_of(features_a) @ self._embedding_of(features_b).T
         relevance = self._relevance_of(cosine)
-        return self._affinity_of(energies[AGREE], energies[OPPOSE], relevance), relevance, cosine, forth
+        one, other = _row_codes(features_a, features_b)
+        predicted = self._affinity_of(energies[AGREE], energies[OPPOSE], relevance)
+        affinity = np.where(one[:, None] == other[None, :], np.float32(1), predicted)
+        return affinity, relevance, cosine, forth
 
     def _latents_of(self, features: Array) -> Array:
         with inference():
@@ -182,6 +188,12 @@ class AffinityModel:
         # 2 sigma(x) - 1 = tanh(x / 2)
         affinity: Array = relevance * np.tanh((oppose - agree) / (2 * self.calibration.temperature))
         return affinity.astype(np.float32)
+
+
+def _row_codes(*matrices: Array) -> tuple[NDArray[np.int64], ...]:
+    """Return an integer for every row of each matrix; equal rows, and no others, have equal integers."""
+    codes: dict[bytes, int] = {}
+    return tuple(np.array([codes.setdefault(row.tobytes(), len(codes)) for row in m], np.int64) for m in matrices)
 
 
 @contextmanager

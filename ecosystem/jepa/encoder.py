@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
 from pathlib import Path
@@ -185,8 +186,13 @@ class CachedEncoder:
         segment["key"] = np.frombuffer(b"".join(keys), "V16")
         segment["features"] = features
         name = f"{hashlib.sha256(b''.join(sorted(keys))).hexdigest()[:32]}.npy"
-        with write_atomic(self.folder / name) as file:
-            np.save(file, segment, allow_pickle=False)
+        try:
+            with write_atomic(self.folder / name) as file:
+                np.save(file, segment, allow_pickle=False)
+        except OSError as error:
+            message = f"the cache {self.folder.parent} cannot be written ({error.strerror}): texts will be encoded anew"
+            warnings.warn(f"{message}; ECOSYSTEM_CACHE names another folder", RuntimeWarning, stacklevel=3)
+            self._keep(name, segment)
         self._read_segments()
 
     def _read_segments(self) -> None:
@@ -202,9 +208,12 @@ class CachedEncoder:
             except ValueError:
                 path.unlink(missing_ok=True)  # its texts are encoded again
                 continue
-            self._segments[path.name] = segment
-            for row, key in enumerate(segment["key"].tolist()):
-                self._where.setdefault(bytes(key), (path.name, row))
+            self._keep(path.name, segment)
+
+    def _keep(self, name: str, segment: NDArray[Any]) -> None:
+        self._segments[name] = segment
+        for row, key in enumerate(segment["key"].tolist()):
+            self._where.setdefault(bytes(key), (name, row))
 
 
 def text_key(text: str) -> bytes:

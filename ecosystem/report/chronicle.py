@@ -19,6 +19,9 @@ TOLD = 15
 _WIDE = ("form", "merge", "split", "dissolve")
 _SHARE_WIDE = 9
 _QUOTE = 1000
+_JOINING = ("form", "join", "merge")
+_VISIBLE = 0.005
+_ELSEWHERE = " The occasion lay in earlier steps or in the moves of others."
 
 Row = dict[str, Any]
 
@@ -54,7 +57,7 @@ class Account:
     gain : float
         Of those who moved.
     quotes : tuple of Quote
-        What was said, in the order of its effect.
+        What was said, in the order of its effect; nothing of an event that the alignment speaks against.
     rows : tuple of int
         Rows of the events table that it tells.
     """
@@ -65,6 +68,11 @@ class Account:
     gain: float
     quotes: tuple[Quote, ...]
     rows: tuple[int, ...]
+
+    @property
+    def gains(self) -> bool:
+        """Whether the gain is more than nothing at the two decimals that are shown."""
+        return self.gain > _VISIBLE
 
 
 @dataclass(frozen=True)
@@ -138,9 +146,12 @@ class _Tale:
         events = [self.events[row] for row in unit]
         step = int(events[0]["step"])
         words = self._switch(*events) if len(events) == 2 else self._words(events[0])
+        explained = [event for event in events if not _against_alignment(event)]
+        if not explained:
+            words = sentence(words, _ELSEWHERE)
         topic = self.cast.topics[self.topic[step]]
         gain = max(float(event["gain"]) for event in events)
-        return Account(step, topic, words, gain, self._quotes(step, events), unit)
+        return Account(step, topic, words, gain, self._quotes(step, explained), unit)
 
     def _quotes(self, step: int, events: list[Row]) -> tuple[Quote, ...]:
         listeners: dict[int, dict[str, None]] = {}
@@ -239,6 +250,12 @@ def _at(table: pd.DataFrame, step: int) -> pd.DataFrame:
     """Return the rows of a step; tables are in order of steps."""
     start, end = np.searchsorted(table["step"].to_numpy(), [step, step + 1])
     return table.iloc[start:end]
+
+
+def _against_alignment(event: Row) -> bool:
+    """Return whether agents came together while their alignment did not rise, or parted while it did not fall."""
+    rise = float(event["alignment_after"]) - float(event["alignment_before"])
+    return rise <= _VISIBLE if event["event"] in _JOINING else rise >= -_VISIBLE
 
 
 def _went(event: Row) -> str:

@@ -110,6 +110,7 @@ def _content(run: RunTables) -> dict[str, Any]:
         "cast": cast,
         "steps": len(run.metrics),
         "summary": summary,
+        "accuracy": findings.accuracy_in_short(run.manifest),
         "standing": standing,
         "alone": [cast.agents[key] for key in story.final_blocks(run)[1]],
         "by_step": [(step, list(accounts)) for step, accounts in groupby(told.accounts, lambda a: (a.step, a.topic))],

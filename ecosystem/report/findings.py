@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecosystem.errors import InputError
 from ecosystem.record.reader import RunTables
-from ecosystem.report.prose import MISSING, Name, count, decimal, shorten, signed
+from ecosystem.report.prose import MISSING, Name, count, decimal, percent, shorten, signed
 from ecosystem.report.story import Cast
 
 Array = NDArray[np.float64]
@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 METHODS = {"forecast": "JEPA", "cosine": "Cosine similarity", "persistence": "Persistence"}
 """Forecasts that a run scores, as ``metrics.parquet`` and readers call them."""
 
+_OWN_SOURCE = "climate-energy"
 _PAIRS = 5
 _TOO_FEW = 3
 
@@ -291,15 +292,36 @@ class HeldOut:
 
 def held_out_accuracy(manifest: dict[str, Any]) -> tuple[HeldOut, ...]:
     """Return what the weights' card says of accuracy on held-out topics; nothing where it says nothing."""
+    rows = (
+        HeldOut(Name(source), *(decimal(scores.get(key, float("nan"))) for key in ("pairs_auc", "motion_auc")))
+        for source, scores in _held_out(manifest).items()
+    )
+    return tuple(row for row in rows if (row.pairs, row.motions) != (MISSING, MISSING))
+
+
+def accuracy_in_short(manifest: dict[str, Any]) -> str:
+    """Return a sentence on how often the weights rank a pair of statements rightly; empty where not measured."""
+    auc = {source: scores["pairs_auc"] for source, scores in _held_out(manifest).items() if "pairs_auc" in scores}
+    if not auc:
+        return ""
+    own = auc.pop(_OWN_SOURCE, None)
+    ends = [percent(end(auc.values())) for end in (min, max)] if auc else []
+    others = " to ".join(dict.fromkeys(ends))
+    share, topics = (others, "topics") if own is None else (percent(own), "climate and energy topics")
+    beside = f"; other data sets: {others}" if own is not None and others else ""
+    return (
+        "The affinity model ranks a pair of statements on the same side above a pair on opposite sides in "
+        f"{share} of cases on {topics} it was not trained on (50% is chance{beside}), so single affinities are "
+        "rough guides."
+    )
+
+
+def _held_out(manifest: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the finite numbers that the weights' card gives of each source of held-out topics."""
     card = manifest.get("weights_card")
     metrics = card.get("metrics") if isinstance(card, dict) else None
-    rows = []
-    for source, scores in metrics.items() if isinstance(metrics, dict) else ():
-        values = scores if isinstance(scores, dict) else {}
-        pairs, motions = (
-            decimal(float(value)) if isinstance(value, int | float) else MISSING
-            for value in (values.get("pairs_auc"), values.get("motion_auc"))
-        )
-        if (pairs, motions) != (MISSING, MISSING):
-            rows.append(HeldOut(Name(source), pairs, motions))
-    return tuple(rows)
+    return {
+        source: {k: float(v) for k, v in scores.items() if isinstance(v, int | float) and np.isfinite(v)}
+        for source, scores in (metrics.items() if isinstance(metrics, dict) else ())
+        if isinstance(scores, dict)
+    }

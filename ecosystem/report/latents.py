@@ -18,6 +18,7 @@ from ecosystem.report.arrays import (
     vectors,
 )  # fmt: skip
 from ecosystem.report.labels import label_points
+from ecosystem.report.prose import count
 from ecosystem.report.style import (
     FAINT,
     INK,
@@ -155,7 +156,7 @@ def draw_utterances(run: RunTables) -> Figure:
         ax.scatter(
             places[rest, 0], places[rest, 1], s=10, color=FAINT, alpha=0.5, linewidth=0, zorder=2, label="others"
         )
-        handles.append(Line2D([], [], ls="", marker=".", color=FAINT, label=f"{len(keys) - len(told)} others"))
+        handles.append(Line2D([], [], ls="", marker=".", color=FAINT, label=count(len(keys) - len(told), "other")))
     for k, agent in enumerate(told):
         mine = pairs[:, 0] == agent
         n = len(_COLOURS)

@@ -15,11 +15,12 @@ from ecosystem.report.style import (
     POSITIVE,
     WIDTH,
     coalition_colours,
+    fit,
     new_figure,
     own_axes,
     panel,
-    shorten,
     styled,
+    text_width,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -81,8 +82,11 @@ def plot_network(run: RunTables, ax: Axes | None = None) -> Axes:
     area = float(np.clip(2200 / len(order), 14, 150))
     fill = [colours.get(int(label), _LONE_NODE) for label in now]
     axes.scatter(points[:, 0], points[:, 1], s=area, c=fill, edgecolor="white", linewidth=1, zorder=4)
-    _draw_names(axes, [shorten(name, 30 if len(order) <= 60 else 18) for name in agent_names(run)], angle)
-    axes.set(xlim=(-1.85, 1.85), ylim=(-1.22, 1.22) if len(order) <= _MAX_UPRIGHT else (-1.7, 1.7), aspect="equal")
+    axes.set(xlim=(-1.7, 1.7), ylim=(-1.7, 1.7), aspect="equal")
+    if len(order) <= _MAX_UPRIGHT:
+        axes.set(xlim=_draw_names(axes, agent_names(run), angle), ylim=(-1.22, 1.22))
+    else:
+        _draw_names(axes, agent_names(run), angle)
     axes.axis("off")
     return axes
 
@@ -144,9 +148,11 @@ def _draw_edges(ax: Axes, alignment: NDArray[np.float64], points: NDArray[np.flo
             ax.add_collection(lines)
 
 
-def _draw_names(ax: Axes, names: list[str], angle: NDArray[np.float64]) -> None:
+def _draw_names(ax: Axes, names: list[str], angle: NDArray[np.float64]) -> tuple[float, float]:
+    """Write names around the circle and return the limits between which upright ones have room."""
     upright = len(names) <= _MAX_UPRIGHT
     size = 8.5 if upright else 7.0 if len(names) <= 80 else 5.0
+    names = [fit(name, 2.4 if upright else 1.1, size) for name in names]
     for name, at in zip(names, angle, strict=True):
         right = np.cos(at) >= 0
         rotation = 0.0 if upright else np.degrees(at) + (0 if right else 180)
@@ -154,6 +160,21 @@ def _draw_names(ax: Axes, names: list[str], angle: NDArray[np.float64]) -> None:
             1.13 * np.cos(at), 1.13 * np.sin(at), name, size=size, rotation=rotation, rotation_mode="anchor",
             ha="left" if right else "right", va="center",
         )  # fmt: skip
+    return _limits(np.array([text_width([name], size) for name in names]) + 0.1, 1.13 * np.cos(angle), ax)
+
+
+def _limits(widths: NDArray[np.float64], x: NDArray[np.float64], ax: Axes) -> tuple[float, float]:
+    """Return limits of the horizontal axis that hold the circle, and texts of some widths in inches beside it.
+
+    The circle is drawn as large as the axes and the widest pair of texts to the left and the right allow.
+    """
+    box, dpi = ax.get_window_extent(), ax.figure.dpi
+    inches = np.array([box.width, box.height]) / dpi
+    sides = [(-x[x < 0], widths[x < 0]), (x[x >= 0], widths[x >= 0])]
+    (left, left_text), (right, right_text) = ((np.r_[1.15, at], np.r_[0.0, text]) for at, text in sides)
+    room = inches[0] - left_text[:, None] - right_text
+    unit = max(min(inches[1] / 2.44, float((room / (left[:, None] + right)).min())), 0.1)
+    return -float((left + left_text / unit).max()), float((right + right_text / unit).max())
 
 
 def _draw_legend(figure: Figure, run: RunTables) -> None:

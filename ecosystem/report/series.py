@@ -11,6 +11,7 @@ from ecosystem.measures import CATALOGUE
 from ecosystem.measures.forecasts import brier, correlation
 from ecosystem.record.reader import RunTables
 from ecosystem.report.arrays import Heard, heard, numbers, read_columns
+from ecosystem.report.prose import count
 from ecosystem.report.style import FAINT, WIDTH, fit, new_figure, panel, styled
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _draw_outcomes(ax: Axes, table: Heard) -> None:
     ax.axhline(0, color=FAINT, lw=0.5)
     ax.axvline(0, color=FAINT, lw=0.5)
     ax.set(xlim=(-1.02, 1.02), ylim=(-1.02, 1.02), xlabel="Forecast affinity (JEPA)", ylabel="Observed affinity")
-    ax.set_title(f"All {len(x):,} pairs of speaker and listener, all steps")
+    ax.set_title(f"Speakers and listeners at all steps: {count(len(x), 'pair')}")
     ticks = [-1, -0.5, 0, 0.5, 1]
     ax.set_xticks(ticks)
     ax.set_yticks(ticks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,25 +11,45 @@ from numpy.typing import NDArray
 
 from ecosystem.record.reader import RunTables
 from ecosystem.report.arrays import numbers, read_columns
+from ecosystem.report.prose import count
 from ecosystem.report.style import NEGATIVE, POSITIVE, WIDTH, fit, new_figure, panel, shorten, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Indices = NDArray[np.int64]
+
 _ENDS = 10
+_PER_TOPIC = 2
 
 
-def extremes(support: NDArray[np.float64], ends: int = _ENDS) -> NDArray[np.int64]:
-    """Return the statements of most support, then those of least, from high to low; all if there are few.
+def extremes(support: NDArray[np.float64], topics: Sequence[str], ends: int = _ENDS) -> tuple[Indices, Indices]:
+    """Return the statements of most support and those of least, both from high to low.
+
+    Either has at most two statements on a topic. If there are few statements, all are in the first.
 
     Examples
     --------
-    >>> extremes(np.array([0.1, np.nan, 0.5, -0.2]), ends=1)
-    array([2, 3])
+    >>> extremes(np.array([0.1, np.nan, 0.5, -0.2]), ["a", "a", "b", "b"], ends=1)
+    (array([2]), array([3]))
     """
     known = np.flatnonzero(~np.isnan(support))
     order = known[np.argsort(-support[known], kind="stable")]
-    return order if len(order) <= 2 * ends else np.r_[order[:ends], order[-ends:]]
+    if len(order) <= 2 * ends:
+        return order, order[:0]
+    top = _spread(order, topics, ends)
+    return top, _spread(order[~np.isin(order, top)][::-1], topics, ends)[::-1]
+
+
+def _spread(order: Indices, topics: Sequence[str], limit: int) -> Indices:
+    """Return the first statements of an order, passing over those on a topic that has its two already."""
+    taken: Counter[str] = Counter()
+    chosen: list[int] = []
+    for statement in order.tolist():
+        if len(chosen) < limit and taken[topics[statement]] < _PER_TOPIC:
+            taken[topics[statement]] += 1
+            chosen.append(statement)
+    return np.array(chosen, np.int64)
 
 
 @styled
@@ -35,16 +57,20 @@ def draw_predictions(run: RunTables) -> Figure:
     """Return the figure of the statements predicted to be most supported and most opposed."""
     table = read_columns(run, "statements", "topic", "text", "holders", "support")
     support = numbers(table["support"])
-    chosen = extremes(support)
-    cut = len(chosen) > _ENDS and len(chosen) < int((~np.isnan(support)).sum())
-    rows = np.arange(len(chosen)) + np.where(cut & (np.arange(len(chosen)) >= _ENDS), 0.8, 0.0)
+    top, bottom = extremes(support, table["topic"].to_pylist())
+    chosen = np.r_[top, bottom]
+    rows = np.arange(len(chosen)) + 0.8 * (np.arange(len(chosen)) >= len(top))
     tall = max(0.345 * (rows.max(initial=0) + 1), 0.6)
-    which = f"The {_ENDS} most supported and the {_ENDS} most opposed" if cut else "All"
+    which = f"{count(len(support), 'statement')} with their"
+    if len(bottom):
+        which = (
+            f"The {len(top)} most supported and the {len(bottom)} most opposed of "
+            f"{count(len(support), 'statement')}, at most two per topic, by"
+        )
     figure = new_figure(
         tall + 1.15,
         "Which statements others are predicted to agree with",
-        f"{which} of {len(support)} statements; mean predicted affinity with the other personas' "
-        "statements on the same topic",
+        f"{which} mean predicted affinity with other personas' statements",
     )
     text_room = 6.1
     ax = panel(figure, text_room, 0.5, WIDTH - text_room - 0.25, tall)

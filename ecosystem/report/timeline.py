@@ -16,6 +16,7 @@ from ecosystem.report.arrays import (
     partitions,
     read_columns,
 )  # fmt: skip
+from ecosystem.report.prose import count
 from ecosystem.report.style import (
     ALONE,
     FAINT,
@@ -41,6 +42,7 @@ MARKERS = {"form": "o", "join": "^", "leave": "v", "merge": "P", "split": "D", "
 _BEFORE = ("leave", "dissolve")
 _MAX_ROWS, _MAX_COLUMNS, _MAX_TOPICS = 40, 120, 26
 _SLANT = 35
+_NUMBERED = 17  # a number fits a block of this part of the steps
 
 
 @styled
@@ -138,19 +140,21 @@ def _draw_bands(ax: Axes, steps: NDArray[np.int64], labels: NDArray[np.int64]) -
         return
     ax.hlines(np.arange(labels.shape[1] - 1) + 0.5, *extent[:2], color="white", lw=1.2)
     for label in colours:
-        row, start, length = _longest(np.equal(labels.T, label))
-        if length >= len(steps) / 17:
-            x = float(steps[start]) + (length - 1) / 2
-            ax.text(x, row, str(label), ha="center", va="center", size=7.5, weight="bold", **_readable(colours[label]))
+        rows, starts, lengths = _runs(np.equal(labels.T, label))
+        wide = lengths >= len(steps) / _NUMBERED
+        look: dict[str, Any] = {"size": 7.5, "weight": "bold", **_readable(colours[label])}
+        if not wide.any():  # above the markers, which would hide a digit
+            look |= {"size": 5.5, "zorder": 4, "bbox": {"facecolor": colours[label], "pad": 0.3, "lw": 0}}
+        wide[lengths.argmax()] = True
+        for row, x in zip(rows[wide], steps[starts[wide]] + (lengths[wide] - 1) / 2, strict=True):
+            ax.text(x, row, str(label), ha="center", va="center", **look)
 
 
-def _longest(cells: NDArray[np.bool_]) -> tuple[int, int, int]:
-    """Return row, start and length of the longest run of true cells in a row."""
+def _runs(cells: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return row, start and length of every run of true cells in a row."""
     edges = np.diff(np.pad(cells.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
-    best = int((ends - starts).argmax())
-    return int(rows[best]), int(starts[best]), int((ends - starts)[best])
+    return rows, starts, np.nonzero(edges == -1)[1] - starts
 
 
 def _readable(colour: str) -> dict[str, Any]:
@@ -218,7 +222,7 @@ def _draw_topics(ax: Axes, topics: list[tuple[int, int, str]]) -> None:
     transform = ax.get_xaxis_transform()
     if len(topics) > _MAX_TOPICS:
         n = len({title for *_, title in topics})
-        text = f"{n} topics under debate, {len(topics)} turns"
+        text = f"{count(n, 'topic')} under debate, {count(len(topics), 'turn')}"
         ax.text(0, 1.02, text, transform=ax.transAxes, size=7.5, color="#555555")
         return
     slanted = _is_slanted(topics)

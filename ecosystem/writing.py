@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -12,10 +13,10 @@ from ecosystem.corpora import read_corpus
 from ecosystem.errors import InputError, shorten
 from ecosystem.files import write_atomic
 from ecosystem.plain_yaml import dump_yaml
-from ecosystem.reading import SCENARIO_FILE, scenario_from_rows
+from ecosystem.reading import SCENARIO_FILE, file_schema, scenario_from_rows
 from ecosystem.scenario import Scenario
 
-SCHEMA_LINE = "# yaml-language-server: $schema=https://jepa-ecosystem.readthedocs.io/scenario.schema.json\n"
+SCHEMA_FILE = "scenario.schema.json"
 
 
 def new_scenario(name: str, table: Path, root: Path) -> Path:
@@ -40,7 +41,7 @@ def new_scenario(name: str, table: Path, root: Path) -> Path:
 
 
 def write_scenario(scenario: Scenario, folder: Path) -> Path:
-    """Write a scenario as ``scenario.yaml`` and a CSV per persona; return the YAML file."""
+    """Write a scenario as ``scenario.yaml``, a CSV per persona and the schema for editors; return the YAML file."""
     for key, persona in scenario.personas.items():
         content = io.StringIO(newline="")
         rows = csv.writer(content, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -48,10 +49,12 @@ def write_scenario(scenario: Scenario, folder: Path) -> Path:
         rows.writerows([statement.topic, statement.text] for statement in persona.corpus)
         with write_atomic(folder / "corpora" / f"{key}.csv") as file:
             file.write(content.getvalue().encode())
+    with write_atomic(folder / SCHEMA_FILE) as file:
+        file.write(json.dumps(file_schema(), indent=2).encode())
     raw = scenario.model_dump(mode="json", exclude_unset=True)
     for key, dumped in raw["personas"].items():
         dumped["corpus"] = f"corpora/{key}.csv"
     with write_atomic(folder / SCENARIO_FILE) as file:
-        file.write(SCHEMA_LINE.encode())
+        file.write(f"# yaml-language-server: $schema={SCHEMA_FILE}\n".encode())
         dump_yaml(raw, file)
     return folder / SCENARIO_FILE

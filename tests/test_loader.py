@@ -406,7 +406,7 @@ def test_a_new_scenario_is_valid(
     table, folder = load_scenario("who.csv"), load_scenario("ice-talk")
     assert folder == table.model_copy(update={"name": "ice-talk"})
     assert sorted(path.name for path in (tmp_path / "scenarios").rglob("*")) == [
-        "ada.csv", "bob-b.csv", "corpora", "ice-talk", "scenario.yaml",
+        "ada.csv", "bob-b.csv", "corpora", "ice-talk", "scenario.schema.json", "scenario.yaml",
     ]  # fmt: skip
     assert "$schema=" in (tmp_path / "scenarios/ice-talk/scenario.yaml").read_text().splitlines()[0]
 

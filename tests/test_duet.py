@@ -21,5 +21,5 @@ def test_affinity_and_cosine_on_the_known_answers(duet: Scenario, jepa: Any) -> 
     agreed = [topic in duet.truth.agree for topic in topics]
     one, two = (jepa.features(side)[:, -jepa.width :] for side in texts)
     cosine = (one * two).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
-    assert roc_auc_score(agreed, jepa.affinity(*texts)) == pytest.approx(0.63, abs=0.01)
-    assert roc_auc_score(agreed, cosine) == pytest.approx(0.61, abs=0.01)
+    assert roc_auc_score(agreed, jepa.affinity(*texts)) == pytest.approx(0.63, abs=0.02)
+    assert roc_auc_score(agreed, cosine) == pytest.approx(0.61, abs=0.02)

@@ -1,6 +1,6 @@
 """What a warm run costs. Prints; judges nothing but that the commands work.
 
-pytest tests/benchmarks -s
+pytest tests/benchmarks -s -m benchmark
 """
 
 from __future__ import annotations

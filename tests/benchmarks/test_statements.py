@@ -1,6 +1,6 @@
 """How far a bag of words gets on the shipped stance statements. Prints the AUC on topics it has not seen.
 
-pytest tests/benchmarks/test_statements.py -s
+pytest tests/benchmarks/test_statements.py -s -m benchmark
 """
 
 from __future__ import annotations

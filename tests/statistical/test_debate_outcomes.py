@@ -19,7 +19,7 @@ from ecosystem.scenario import Scenario
 
 pytestmark = pytest.mark.statistical
 
-SEEDS = range(10)
+SEEDS = range(20)
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +51,19 @@ def histories(debate: Scenario, jepa: Any) -> list[dict[str, Any]]:
 
 
 def test_at_least_two_coalitions_form_at_most_seeds(histories: list[dict[str, Any]]) -> None:
-    assert sum(h["coalitions"] >= 2 for h in histories) >= 8
+    assert sum(h["coalitions"] >= 2 for h in histories) >= 16
 
 
 def test_agents_join_and_leave_at_most_seeds(histories: list[dict[str, Any]]) -> None:
     moved = [h["events"]["join"] > 0 and h["events"]["leave"] + h["events"]["split"] > 0 for h in histories]
-    assert sum(moved) >= 8
+    assert sum(moved) >= 16
 
 
 def test_scientist_and_sceptic_end_apart(histories: list[dict[str, Any]]) -> None:
-    assert sum(bool(h["apart"]) for h in histories) >= 8
+    apart = sum(bool(h["apart"]) for h in histories)
+    joins = sum(h["events"]["join"] for h in histories) / len(histories)
+    print(f"\nscientist and sceptic apart at {apart} of {len(histories)} seeds; {joins:.0f} joins a run")
+    assert apart >= 16
 
 
 def test_forecasts_beat_cosine(histories: list[dict[str, Any]]) -> None:

@@ -89,6 +89,7 @@ def test_tables_agree_with_one_another(finished: Any) -> None:
         counted.reindex(expected.index, fill_value=0).astype(float), expected, check_names=False
     )
     assert utterances["utterance"].is_unique
+    assert finished.statements["said"].sum() == len(utterances)
     for weighed, accepted in zip(utterances["weighed_by"], utterances["accepted_by"], strict=True):
         assert set(accepted) <= set(weighed)
     assert finished.affinity[["forecast", "observed"]].abs().max().max() <= 1
@@ -119,7 +120,9 @@ def test_same_seed_same_bytes_other_seed_other_bytes(finished: Any, tmp_path: Pa
     assert parquet_bytes(again.path) == parquet_bytes(finished.path)
     other = ecosystem.run("climate-debate", steps=13, seed=2, checkpoint_every=5, out=tmp_path)
     one, two = parquet_bytes(other.path), parquet_bytes(finished.path)
-    assert all(one[f"{name}.parquet"] != two[f"{name}.parquet"] for name in ("metrics", "utterances", "affinity"))
+    tables = [name for name in two if name.endswith(".parquet")]
+    assert len(tables) == 9
+    assert all(one[name] != two[name] for name in tables)
 
 
 @pytest.mark.usefixtures("plain")

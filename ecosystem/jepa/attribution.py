@@ -19,7 +19,7 @@ Array = NDArray[np.float32]
 
 
 def integrated_gradients(
-    model: AffinityModel, texts_a: Sequence[str], texts_b: Sequence[str], n_steps: int = 32
+    model: AffinityModel, texts_a: Sequence[str], texts_b: Sequence[str], n_steps: int = 16
 ) -> tuple[Array, Array]:
     """Attribute the energy gap of every pair of statements to its two statements.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ecosystem.files import write_atomic
 from ecosystem.model import EcosystemModel
@@ -15,8 +16,8 @@ from ecosystem.model import EcosystemModel
 def write_statement_tables(folder: Path, model: EcosystemModel) -> None:
     """Write ``statements.parquet`` and ``importance.parquet``.
 
-    ``statements``: statement, topic, text, holders (whose corpus has it), support (mean affinity with
-    the other personas' statements on the topic; null if there are none), latent. ``importance``: for the
+    ``statements``: statement, topic, text, holders (whose corpus has it), said (how often), support (mean
+    affinity with the other personas' statements on the topic; null if there are none), latent. ``importance``: for the
     two personas least aligned at the end, each pair of their statements, the first on each topic:
     affinity, attribution (integrated gradients) and legacy (mean ``|W z|``).
     """
@@ -37,12 +38,18 @@ def write_statement_tables(folder: Path, model: EcosystemModel) -> None:
             "holders": pa.array(
                 [[keys[a] for a in np.flatnonzero(column)] for column in held.T], pa.list_(pa.string())
             ),
+            "said": pa.array(_times_said(folder, len(table)), pa.int32()),
             "support": pa.array(support.astype(np.float32), pa.float32(), from_pandas=True),
             "latent": pa.FixedSizeListArray.from_arrays(pa.array(table.latents.reshape(-1)), dim),
         }
     )
     _write(folder / "statements.parquet", statements)
     _write(folder / "importance.parquet", _importance(model))
+
+
+def _times_said(folder: Path, n_statements: int) -> NDArray[np.int64]:
+    utterances = pq.read_table(folder / "utterances.parquet", columns=["statement"])
+    return np.bincount(utterances["statement"].to_numpy(), minlength=n_statements)
 
 
 def _importance(model: EcosystemModel) -> pa.Table:

@@ -80,7 +80,7 @@ class AffinityModel:
         """Return the latents of ``texts``, ``(n, latent_dim) float32``."""
         if not len(texts):
             return np.empty((0, self.network.latent_dim), np.float32)
-        return self._latents_of(self.features(texts))
+        return self.latents_of(self.features(texts))
 
     def affinity(self, texts_a: Sequence[str], texts_b: Sequence[str]) -> Array:
         """Return the affinity of each pair of texts, ``(n,) float32`` in [-1, 1].
@@ -96,8 +96,8 @@ class AffinityModel:
             return np.empty(0, np.float32)
         a, b = self.features(texts_a), self.features(texts_b)
         with inference():
-            energies = self.network.energies(*(torch.from_numpy(self._latents_of(x)) for x in (a, b))).numpy()
-        cosine = (self._embedding_of(a) * self._embedding_of(b)).sum(1)
+            energies = self.network.energies(*(torch.from_numpy(self.latents_of(x)) for x in (a, b))).numpy()
+        cosine = (self.embedding_of(a) * self.embedding_of(b)).sum(1)
         one, other = _row_codes(a, b)
         predicted = self._affinity_of(energies[:, AGREE], energies[:, OPPOSE], self._relevance_of(cosine))
         return np.where(one == other, np.float32(1), predicted)
@@ -120,7 +120,7 @@ class AffinityModel:
         affinity, relevance, cosine, forth = self._relate(features, features)
         topic_of = np.asarray(topic_of)
         relevance *= topic_of[:, None] == topic_of[None, :]
-        return Statements(tuple(texts), topic_of, self._latents_of(features), affinity, relevance, cosine, forth)
+        return Statements(tuple(texts), topic_of, self.latents_of(features), affinity, relevance, cosine, forth)
 
     def save(self, path: Path, model: str, tuned: Mapping[str, NDArray[np.float16]]) -> None:
         """Write the weights in half precision as safetensors, with calibration and card as metadata.
@@ -146,17 +146,18 @@ class AffinityModel:
 
     def _relate(self, features_a: Array, features_b: Array) -> tuple[Array, Array, Array, Array]:
         """Return affinity, relevance, cosine ``(n, m)`` and the energies of replies ``(2, n, m)``."""
-        a, b = (self._latents_of(x) for x in (features_a, features_b))
+        a, b = (self.latents_of(x) for x in (features_a, features_b))
         forth = self._reply_energies(a, b)
         energies = (forth + self._reply_energies(b, a).transpose(0, 2, 1)) / 2
-        cosine = self._embedding_of(features_a) @ self._embedding_of(features_b).T
+        cosine = self.embedding_of(features_a) @ self.embedding_of(features_b).T
         relevance = self._relevance_of(cosine)
         one, other = _row_codes(features_a, features_b)
         predicted = self._affinity_of(energies[AGREE], energies[OPPOSE], relevance)
         affinity = np.where(one[:, None] == other[None, :], np.float32(1), predicted)
         return affinity, relevance, cosine, forth
 
-    def _latents_of(self, features: Array) -> Array:
+    def latents_of(self, features: Array) -> Array:
+        """Return the latents of features ``(n, n_features)``: ``(n, latent_dim) float32``."""
         with inference():
             chunks = [self.network.encode(chunk) for chunk in torch.split(torch.from_numpy(features), _CHUNK)]
             latents: Array = torch.cat(chunks).numpy()
@@ -174,7 +175,8 @@ class AffinityModel:
             energies: Array = torch.stack(rows).numpy()
         return energies
 
-    def _embedding_of(self, features: Array) -> Array:
+    def embedding_of(self, features: Array) -> Array:
+        """Return the frozen encoder's unit sentence embeddings among features: ``(n, width) float32``."""
         embedding = features[:, -self.width :]
         unit: Array = embedding / np.linalg.norm(embedding, axis=1, keepdims=True).clip(1e-9)
         return unit

@@ -67,7 +67,7 @@ def fit(table: StanceTable, recipe: Recipe, report: Report) -> Fit:
         [table.texts[row] for row in held_out], lambda n: report("check", n, len(held_out), {})
     )
     latents = np.zeros((len(table), recipe.latent_dim), np.float32)
-    latents[held_out] = model._latents_of(features[held_out])
+    latents[held_out] = model.latents_of(features[held_out])
     model.calibration = calibrate(model, table, features, latents, rng)
     model.card = {
         "recipe": recipe.describe(),
@@ -119,7 +119,7 @@ def calibrate(
     temperature = float(np.exp(minimize_scalar(loss, bounds=(-8, 4), method="bounded").x))
     shuffled = rng.permutation(other)
     apart = table.topic[one] != table.topic[shuffled]
-    embedding = model._embedding_of(features)
+    embedding = model.embedding_of(features)
     cosine = np.concatenate(
         [(embedding[one] * embedding[other]).sum(1), (embedding[one] * embedding[shuffled]).sum(1)[apart]]
     )
@@ -145,7 +145,7 @@ def score(
     rng = np.random.default_rng(0)
     one, other, agrees = sample_pairs(table, rows, rng)
     statement, motion, supports = motion_pairs(table, rows)
-    embedding = model._embedding_of(features[rows])
+    embedding = model.embedding_of(features[rows])
     place = {int(row): k for k, row in enumerate(rows)}
 
     def cosine(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float32]:

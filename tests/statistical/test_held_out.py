@@ -25,7 +25,7 @@ def held_out(jepa: Any) -> dict[str, dict[str, float]]:
     features = np.zeros((len(table), jepa.network.n_features), np.float32)
     features[dev] = jepa.features([table.texts[row] for row in dev])
     latents = np.zeros((len(table), jepa.network.latent_dim), np.float32)
-    latents[dev] = jepa._latents_of(features[dev])
+    latents[dev] = jepa.latents_of(features[dev])
     return {
         source: score(jepa, table, dev[table.source[dev] == source], features, latents)
         for source in sorted(set(table.source))

@@ -1,0 +1,32 @@
+"""`ecosystem train` from data to a weights file that loads, on a recipe far too short to be good."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecosystem.cli import main
+from ecosystem.jepa import load_jepa
+
+pytestmark = pytest.mark.statistical
+
+
+def test_train_writes_weights_that_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "jepa.safetensors"
+    short = ["--head-steps", "30", "--tune-steps", "3"]
+    monkeypatch.setattr(sys, "argv", ["ecosystem", "train", "--out", str(out), "--json", *short])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    card = json.loads(capsys.readouterr().out)
+    assert card["recipe"]["tune_steps"] == 3
+    assert card["metrics"]["climate-energy"]["topics"] == 8
+    assert out.stat().st_size < 25_000_000
+    model = load_jepa(out, cache=tmp_path / "cache")
+    assert np.abs(model.affinity(["Coal must go."], ["Coal keeps the lights on."])).max() <= 1
+    assert model.card["metrics"] == card["metrics"]

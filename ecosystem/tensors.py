@@ -22,7 +22,7 @@ def write_tensors(path: Path, format_name: str, tensors: Mapping[str, NDArray[An
 
     # All texts in one entry: safetensors writes its metadata in no particular order.
     metadata = {_TEXTS: json.dumps({"format": format_name, **texts}, sort_keys=True)}
-    content = save({name: np.ascontiguousarray(value) for name, value in tensors.items()}, metadata)
+    content = save({name: np.asarray(value, order="C") for name, value in tensors.items()}, metadata)
     with write_atomic(path) as file:
         file.write(content)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from safetensors.numpy import load_file, save_file
 from ecosystem.errors import InputError
 from ecosystem.jepa import PRETRAINED, load_jepa
 from ecosystem.jepa.affinity import FORMAT, AffinityModel, Calibration
-from ecosystem.jepa.attribution import importance, integrated_gradients, legacy_importance
-from ecosystem.jepa.encoder import PACKAGED_MODEL, Features
+from ecosystem.jepa.coding import StatementCoder
+from ecosystem.jepa.encoder import LayerEncoder, SentenceEncoder
 from ecosystem.jepa.network import AGREE, JEPA, OPPOSE
 from ecosystem.tensors import read_tensors
 
@@ -71,16 +70,18 @@ def test_order_and_company_do_not_matter(model: AffinityModel) -> None:
 
 
 def test_planted_opposites_and_a_paraphrase(model: AffinityModel) -> None:
+    """Signs, and well clear of 0; calibrated on topics as hard as these, the model does not claim more."""
     paraphrase, opposite = model.affinity([HUMAN, HUMAN], [AGREED[0][1], OPPOSED[0][1]])
-    assert paraphrase > 0.5
-    assert opposite < -0.5
+    assert paraphrase > 0.15
+    assert opposite < -0.15
 
 
 def test_agreement_opposition_and_neither(model: AffinityModel) -> None:
     """Every opposed pair lies below every agreed one, the unrelated ones near zero."""
     agreed, opposed, unrelated = np.split(model.affinity(ONE, OTHER), 3)
     assert opposed.max() < agreed.min()
-    assert opposed.max() < -0.3
+    assert opposed.max() < -0.15
+    assert opposed.mean() < -0.3
     assert agreed.mean() > 0.3
     assert np.abs(unrelated).max() < 0.15
 
@@ -88,6 +89,22 @@ def test_agreement_opposition_and_neither(model: AffinityModel) -> None:
 def test_a_statement_agrees_with_itself(model: AffinityModel) -> None:
     texts = sorted(set(ONE[:6] + OTHER[:6]))
     assert (model.affinity(texts, texts) > 0).all()
+
+
+def test_affinity_is_the_ensembles_mean_logit(model: AffinityModel) -> None:
+    """By the definition: energies of every network, divided by its temperature, averaged; times relevance."""
+    a, b = model.codes(ONE), model.codes(OTHER)
+    logits = []
+    for k, (network, temperature) in enumerate(zip(model.coder.networks, model.calibration.temperatures, strict=True)):
+        with torch.no_grad():
+            energies = network.energies(*(torch.from_numpy(c.member(k).latent) for c in (a, b))).numpy()
+        logits.append((energies[:, OPPOSE] - energies[:, AGREE]) / temperature)
+    np.testing.assert_allclose(model.member_logits(a, b), logits, rtol=1e-3, atol=1e-3)
+    _, relevance = model.relate(ONE, OTHER)
+    expected = relevance.diagonal() * np.tanh(np.mean(logits, 0) / 2)
+    np.testing.assert_allclose(model.affinity(ONE, OTHER), expected, atol=1e-3)
+    chances = 1 / (1 + np.exp(-np.array(logits)))
+    np.testing.assert_allclose(model.uncertainty_matrix(ONE, OTHER).diagonal(), chances.std(0), atol=1e-3)
 
 
 def test_nothing_in_nothing_out(model: AffinityModel) -> None:
@@ -121,47 +138,10 @@ def test_table_of_statements_is_what_the_definitions_say(model: AffinityModel) -
         np.testing.assert_allclose(table.reply_energy[relation], energy, rtol=1e-3, atol=1e-4)
 
 
-def test_integrated_gradients_are_complete(model: AffinityModel) -> None:
-    """Both attributions together are the pair's gap less that of two average statements, within 2 %."""
-    rows, columns = ONE[:5], OTHER[:6]
-    to_a, to_b = integrated_gradients(model, rows, columns)
-    network, n, m = model.network, len(rows), len(columns)
-
-    def gap(a: torch.Tensor, b: torch.Tensor) -> Any:
-        with torch.no_grad():
-            energies = network.energies(a, b).numpy()
-        return (energies[:, OPPOSE] - energies[:, AGREE]) / model.calibration.temperature
-
-    a, b = (torch.from_numpy(model.latents(texts)) for texts in (rows, columns))
-    with torch.no_grad():
-        average = network.encode(network.mean[None])
-    expected = gap(a.repeat_interleave(m, 0), b.repeat(n, 1)).reshape(n, m) - gap(average, average)
-    assert np.abs(to_a + to_b - expected).max() <= 0.02 * np.abs(expected).max()
-    np.testing.assert_allclose(importance(model, rows, columns), np.abs(to_a) + np.abs(to_b), rtol=1e-5)
-
-
-def test_attribution_of_a_pair_does_not_depend_on_the_others(model: AffinityModel) -> None:
-    to_a, to_b = integrated_gradients(model, ONE[:4], OTHER[:4])
-    for k, whole in enumerate(integrated_gradients(model, [ONE[2]], [OTHER[1]])):
-        assert whole[0, 0] == pytest.approx((to_a, to_b)[k][2, 1], rel=1e-3)
-    back_b, back_a = integrated_gradients(model, OTHER[:4], ONE[:4])
-    np.testing.assert_allclose(back_a.T, to_a, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(back_b.T, to_b, rtol=1e-3, atol=1e-4)
-
-
-def test_legacy_importance_is_the_mean_size_of_weights_times_joint_latent(model: AffinityModel) -> None:
-    found = legacy_importance(model, ONE[:2], OTHER[:3])
-    weight = model.network.predictor[0].weight.detach().numpy()[:, : model.network.latent_dim]
-    a, b = model.latents(ONE[:2]), model.latents(OTHER[:3])
-    for i in range(2):
-        for j in range(3):
-            assert found[i, j] == pytest.approx(np.abs(weight @ ((a[i] + b[j]) / 2)).mean(), rel=1e-4)
-
-
 def test_shipped_weights_survive_saving(model: AffinityModel, cache: Path, tmp_path: Path) -> None:
     """They are in half precision already: saved and loaded, they predict the same to the bit."""
     path = tmp_path / "again.safetensors"
-    model.save(path, PACKAGED_MODEL, model.encoder.encoder.tuned)  # type: ignore[attr-defined]
+    model.save(path)
     again = load_jepa(path, cache=cache)
     assert again.calibration == model.calibration
     assert again.card == model.card
@@ -173,33 +153,27 @@ def test_shipped_weights_survive_saving(model: AffinityModel, cache: Path, tmp_p
 # Weights files, small ones.
 
 
-class Fixed:
-    """An encoder for models that are only saved and loaded."""
-
-    identity = "fixed"
-
-    def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Features:
-        raise AssertionError("nothing is to be encoded")
-
-
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """A file with a tiny network in it."""
-    torch.manual_seed(0)
     path = tmp_path / "tiny.safetensors"
-    model = AffinityModel(Fixed(), JEPA(6, 4, 8).eval(), Calibration(0.5, 9.0, -3.0), 2, {"seed": 0})
-    model.save(path, PACKAGED_MODEL, {})
+    tiny_model().save(path)
     return path
 
 
-def test_weights_are_saved_in_half_precision(weights: Path, tmp_path: Path) -> None:
+def tiny_model() -> AffinityModel:
     torch.manual_seed(0)
-    network = JEPA(6, 4, 8)
-    loaded = load_jepa(weights, cache=tmp_path)
-    for name, value in loaded.network.state_dict().items():
-        np.testing.assert_array_equal(value, network.state_dict()[name].half().float(), err_msg=name)
-    assert (loaded.calibration, loaded.width, loaded.card) == (Calibration(0.5, 9.0, -3.0), 2, {"seed": 0})
-    assert not loaded.network.training
+    coder = StatementCoder(LayerEncoder(), (JEPA(6, 4, 8).eval(), JEPA(6, 4, 3).eval()), np.ones((7, 2), np.float32))
+    return AffinityModel(coder, SentenceEncoder(coder.layers), coder, Calibration((0.5, 0.25), 9.0, -3.0), {"seed": 0})
+
+
+def test_weights_are_saved_in_half_precision(weights: Path, tmp_path: Path) -> None:
+    loaded, made = load_jepa(weights, cache=tmp_path), tiny_model()
+    for network, original in zip(loaded.coder.networks, made.coder.networks, strict=True):
+        for name, value in network.state_dict().items():
+            np.testing.assert_array_equal(value, original.state_dict()[name].half().float(), err_msg=name)
+        assert not network.training
+    assert (loaded.calibration, loaded.card) == (made.calibration, {"seed": 0})
 
 
 def refused(path: Path, words: str) -> None:
@@ -254,14 +228,17 @@ def rewrite(path: Path, tensors: dict[str, Any] | None = None, **metadata: str |
         ({"calibration": None}, "is not a complete weights file"),
         ({"calibration": "{"}, "is not a complete weights file"),
         ({"calibration": "[]"}, "is not a complete weights file"),
-        ({"calibration": json.dumps({"temperature": 1.0})}, "is not a complete weights file"),
-        ({"width": "wide"}, "is not a complete weights file"),
+        ({"calibration": json.dumps({"temperatures": [1.0]})}, "is not a complete weights file"),
+        (
+            {"calibration": json.dumps({"temperatures": [1.0], "relevance_slope": 1.0, "relevance_intercept": 0.0})},
+            "1 temperatures for 2 networks",
+        ),
         ({"card": "no json"}, "is not a complete weights file"),
-        ({"tensors": {"network.encoder.1.weight": None}}, "is not a complete weights file"),
-        ({"tensors": {"network.predictor.2.bias": None}}, "is not a complete weights file"),
-        ({"tensors": {"network.encoder.1.weight": np.zeros(3, np.float16)}}, "is not a complete weights file"),
-        ({"tensors": {"network.mean": np.zeros(5, np.float16)}}, "is not a complete weights file"),
-        ({"tensors": {"network.extra": np.zeros(5, np.float16)}}, "is not a complete weights file"),
+        ({"tensors": {"network.0.encoder.1.weight": None}}, "is not a complete weights file"),
+        ({"tensors": {"network.0.predictor.2.bias": None}}, "is not a complete weights file"),
+        ({"tensors": {"network.0.encoder.1.weight": np.zeros(3, np.float16)}}, "is not a complete weights file"),
+        ({"tensors": {"network.0.mean": np.zeros(5, np.float16)}}, "is not a complete weights file"),
+        ({"tensors": {"network.0.extra": np.zeros(5, np.float16)}}, "is not a complete weights file"),
     ],
     ids=lambda value: json.dumps(value, default=lambda array: array.shape) if isinstance(value, dict) else "",
 )

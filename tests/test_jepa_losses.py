@@ -12,8 +12,9 @@ import torch
 from ecosystem.jepa.fitting import CollapseError, check_collapse
 from ecosystem.jepa.losses import least_deviation, rankme, sigreg
 from ecosystem.jepa.network import AGREE, JEPA, OPPOSE
+from ecosystem.jepa.phrasing import Phrasing
 from ecosystem.jepa.stance import StanceTable
-from ecosystem.jepa.training import Batches, Objective, Recipe, train_head
+from ecosystem.jepa.training import Batches, Objective, Recipe, head_descent
 
 
 @pytest.fixture(autouse=True)
@@ -129,20 +130,20 @@ def train(guard: float, contrast: bool) -> tuple[JEPA, torch.Tensor, torch.Tenso
     table, features = planted()
     recipe = Recipe(
         head_steps=150, head_rate=1e-2, latent_dim=16, hidden=64, dropout=0.0, guard=guard,
-        topics_per_batch=6, statements_per_topic=10,
+        topics_per_batch=6, statements_per_topic=10, contrast=float(contrast), retrieval=0.2 * contrast,
     )  # fmt: skip
     torch.manual_seed(1)
     network = JEPA(24, recipe.latent_dim, recipe.hidden, recipe.dropout)
     with torch.no_grad():
         network.encoder[-1].weight.mul_(4)  # a start that is wide enough to be healthy
-    objective = Objective(network, guard, torch.Generator().manual_seed(1))
-    if not contrast:
-        objective.log_sharpness.requires_grad_(False).fill_(-100)  # the cross-entropy is constant
+    objective = Objective(network, recipe, torch.Generator().manual_seed(1))
     held_out = features[np.flatnonzero(table.split == "dev")]
     with torch.no_grad():
         before = network.encode(held_out)
-    batches = Batches(table, recipe, np.random.default_rng(1))
-    train_head(lambda rows: features[rows], batches, objective, recipe, lambda *_: None)
+    no_phrasing = Phrasing(lambda texts: [[101, 1012, 102] for _ in texts])
+    batches = Batches(table, [[]] * len(table), no_phrasing, recipe, np.random.default_rng(1))
+    descent = head_descent(lambda batch: features[batch.rows], batches, objective, recipe.head_steps, recipe.head_rate)
+    assert [step for step, _ in descent] == list(range(1, 151))
     with torch.no_grad():
         return network, before, network.encode(held_out)
 

@@ -6,6 +6,7 @@ Importing this package loads no torch; `load_jepa` does.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,19 +40,22 @@ def load_jepa(path: str | Path | None = None, *, cache: str | Path | None = None
         The file is missing or not a weights file of this format.
     """
     from ecosystem.files import cache_folder
-    from ecosystem.jepa.affinity import FORMAT, AffinityModel, Calibration, build_network
-    from ecosystem.jepa.encoder import CachedEncoder, LayerEncoder
+    from ecosystem.jepa.affinity import FORMAT, AffinityModel, Calibration
+    from ecosystem.jepa.coding import StatementCoder
+    from ecosystem.jepa.encoder import CachedEncoder, SentenceEncoder
     from ecosystem.tensors import read_tensors
 
     path = Path(path) if path is not None else PRETRAINED
     tensors, metadata = read_tensors(path, FORMAT, "weights file")
     try:
-        network = build_network(tensors)
-        tuned = {name: value for name, value in tensors.items() if name.startswith("encoder.")}
-        encoder = LayerEncoder(metadata["model"], tuned)
+        coder = StatementCoder.from_tensors(metadata["model"], tensors)
         calibration = Calibration(**json.loads(metadata["calibration"]))
-        width, card = int(metadata["width"]), json.loads(metadata["card"])
+        calibration = replace(calibration, temperatures=tuple(calibration.temperatures))
+        if len(calibration.temperatures) != len(coder.networks):
+            raise ValueError(f"{len(calibration.temperatures)} temperatures for {len(coder.networks)} networks")
+        card = json.loads(metadata["card"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(str(path), f"is not a complete weights file ({error})") from None
-    folder = Path(cache) if cache is not None else cache_folder()
-    return AffinityModel(CachedEncoder(encoder, folder / "features"), network, calibration, width, card)
+    folder = (Path(cache) if cache is not None else cache_folder()) / "features"
+    sentences = SentenceEncoder(coder.layers)
+    return AffinityModel(CachedEncoder(coder, folder), CachedEncoder(sentences, folder), coder, calibration, card)

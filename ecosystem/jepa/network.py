@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from ecosystem.jepa.encoder import on_one_thread
 
 RELATIONS: Final = ("agree", "oppose", "neutral")
 """What the predictor is conditioned on: the latent of a partner who agrees, opposes, or is unrelated."""
@@ -81,3 +87,31 @@ class JEPA(nn.Module):
             back = (self.predict(listeners, relation) - speakers).square().mean(1)
             columns.append((forth + back) / 2)
         return torch.stack(columns, 1)
+
+
+@contextmanager
+def inference() -> Iterator[None]:
+    """Compute without gradients and on one thread, so that results do not depend on the machine's load."""
+    with on_one_thread(), torch.inference_mode():
+        yield
+
+
+def build_network(tensors: Mapping[str, NDArray[Any]], prefix: str) -> JEPA:
+    """Return the network whose weights are the tensors named ``<prefix>*``, ready for inference.
+
+    Raises
+    ------
+    KeyError, ValueError, RuntimeError
+        Weights are missing, of the wrong shape, or not finite.
+    """
+    state = {
+        name.removeprefix(prefix): torch.from_numpy(value.astype(np.float32))
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+    hidden, n_features = state["encoder.1.weight"].shape
+    network = JEPA(n_features, state["relation.weight"].shape[1], hidden)
+    network.load_state_dict(state)
+    if not all(bool(torch.isfinite(value).all()) for value in state.values()):
+        raise ValueError("its weights are not finite")
+    return network.eval().requires_grad_(False)

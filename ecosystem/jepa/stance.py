@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from ecosystem.errors import InputError
 
-SHIPPED = Path(__file__).parent / "statements" / "climate-energy.csv"
-"""The project's own stance statements on climate and energy policy (CC BY 4.0; see its datasheet)."""
+SHIPPED = Path(__file__).parent / "statements"
+"""The project's own stance statements and their topics (CC BY 4.0; see their datasheet)."""
+
+OWN = ("climate-energy", "other-policy")
+"""The areas of the project's own topics, which are sources as the public sets are."""
 
 PUBLIC = {
     "ibm": "ibm_argument_quality_30k.csv.gz",
@@ -21,7 +24,8 @@ PUBLIC = {
 }
 """Public stance sets read from a folder the user names, by source."""
 
-_SUPPORT, _OPPOSE = ("support", "pro"), ("oppose", "con", "undermine")
+_SIDES = {"support": 1, "pro": 1, "oppose": -1, "con": -1, "undermine": -1, "neutral": 0}
+_COLUMNS = ["text", "topic", "side", "motion", "source", "split"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class StanceTable:
     topic : (n,) int
         Label of the topic (the motion or claim); unique across sources.
     side : (n,) int
-        1 supports, -1 opposes.
+        1 supports, -1 opposes, 0 takes no side.
     motion : (n,) bool
         Whether the statement is the motion itself.
     source : (n,) array of str
@@ -72,10 +76,10 @@ def read_stance(data: Path | None, rng: np.random.Generator, validation_share: f
     InputError
         A file is missing, or a column or stance in it is not as documented.
     """
-    frames = [_read(SHIPPED, "climate-energy", topic="topic")]
+    frames = [read_shipped()]
     if data is not None:
         folder = data / "stance" if (data / "stance").is_dir() else data
-        frames += [_read(folder / name, source, topic="target") for source, name in PUBLIC.items()]
+        frames += [_read_public(folder / name, source) for source, name in PUBLIC.items()]
     table = pd.concat(frames, ignore_index=True)
     label = pd.factorize(table["source"] + "|" + table["topic"])[0]
     split = table["split"].to_numpy(object, copy=True)
@@ -93,6 +97,17 @@ def read_stance(data: Path | None, rng: np.random.Generator, validation_share: f
     )
 
 
+def read_shipped() -> pd.DataFrame:
+    """Return the shipped statements and their motions: text, topic, side, motion, source, split."""
+    topics = pd.read_csv(SHIPPED / "topics.csv", dtype=str)
+    statements = pd.read_csv(SHIPPED / "statements.csv", dtype=str, keep_default_na=False)
+    table = statements.merge(topics[["topic", "area", "split"]], on="topic")
+    table["side"] = table["stance"].map(_SIDES)
+    motions = topics.rename(columns={"motion": "text"}).assign(side=1, motion=True)
+    both = pd.concat([table.assign(motion=False), motions], ignore_index=True)
+    return both.rename(columns={"area": "source"})[_COLUMNS]
+
+
 def sample_pairs(
     table: StanceTable, rows: NDArray[np.int64], rng: np.random.Generator, per_topic: int = 2000
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -101,7 +116,7 @@ def sample_pairs(
     At most ``per_topic`` pairs a topic and eight a statement, so that large topics do not drown the rest.
     """
     firsts, seconds = [], []
-    for members in _by_topic(table.topic, rows):
+    for members in _by_topic(table.topic, rows[table.side[rows] != 0]):
         n = min(per_topic, 8 * len(members))
         firsts.append(rng.choice(members, n))
         seconds.append(rng.choice(members, n))
@@ -116,7 +131,8 @@ def motion_pairs(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Return each statement with its topic's motion, and whether it supports it."""
     motion_of = {table.topic[row]: row for row in rows if table.motion[row]}
-    statements = np.array([row for row in rows if not table.motion[row] and table.topic[row] in motion_of], np.int64)
+    taking = rows[~table.motion[rows] & (table.side[rows] != 0)]
+    statements = np.array([row for row in taking if table.topic[row] in motion_of], np.int64)
     motions = np.array([motion_of[table.topic[row]] for row in statements], np.int64)
     return statements, motions, table.side[statements] == 1
 
@@ -127,24 +143,20 @@ def _by_topic(topic: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterable[NDA
     return (group for group in groups if len(group) >= 4)
 
 
-def _read(path: Path, source: str, topic: str) -> pd.DataFrame:
+def _read_public(path: Path, source: str) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(str(path), "file not found; `ecosystem train --data` names the folder that has it")
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, OSError, EOFError) as error:
         raise InputError(str(path), f"is not a readable CSV ({error})") from None
-    missing = {"text", topic, "stance", "split"} - set(frame.columns)
+    missing = {"text", "target", "stance", "split"} - set(frame.columns)
     if missing:
         raise InputError(str(path), f"no column {sorted(missing)[0]!r}; found {', '.join(frame.columns)}")
-    frame = frame.rename(columns={topic: "topic"})
-    frame = frame[frame["stance"] != "neutral"].copy()
-    known = frame["stance"].isin(_SUPPORT + _OPPOSE)
-    if not known.all():
-        found = frame["stance"][~known].iloc[0]
-        raise InputError(str(path), f"stance {found!r}; accepted: {', '.join((*_SUPPORT, *_OPPOSE, 'neutral'))}")
-    frame["side"] = np.where(frame["stance"].isin(_SUPPORT), 1, -1)
-    frame["motion_text"] = frame["motion"] if "motion" in frame.columns else frame["topic"]
-    motions = frame.drop_duplicates("topic").assign(text=lambda f: f["motion_text"], side=1, motion=True)
-    table = pd.concat([frame.assign(motion=False), motions], ignore_index=True)
-    return table.assign(source=source)[["text", "topic", "side", "motion", "source", "split"]]
+    frame = frame.rename(columns={"target": "topic"})
+    frame["side"] = frame["stance"].map(_SIDES)
+    if frame["side"].isna().any():
+        found = frame["stance"][frame["side"].isna()].iloc[0]
+        raise InputError(str(path), f"stance {found!r}; accepted: {', '.join(_SIDES)}")
+    motions = frame.drop_duplicates("topic").assign(text=lambda f: f["topic"], side=1, motion=True)
+    return pd.concat([frame.assign(motion=False), motions], ignore_index=True).assign(source=source)[_COLUMNS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,14 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ecosystem.jepa.losses import sigreg
 from ecosystem.jepa.network import AGREE, JEPA, NEUTRAL, OPPOSE
-from ecosystem.jepa.stance import StanceTable
+from ecosystem.jepa.phrasing import Phrasing
+from ecosystem.jepa.stance import OWN, StanceTable
 
 Rows = NDArray[np.int64]
-Features = Callable[[Rows], Tensor]
-Report = Callable[[str, int, int, dict[str, float]], None]
+
+_BUCKETS = 5
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,24 @@ class Recipe:
         How many of the encoder's layers are tuned, from the top.
     head_rate, tune_rate : float
         Learning rates of the head, and of the tuned layers.
+    prediction : float
+        Weight of latent prediction: the energy under the true relation, and of unrelated statements under
+        the neutral one.
+    contrast : float
+        Weight of the cross-entropy on the energy gap: which of two relations holds.
     guard : float
         Weight of SIGReg; 0 leaves the latents free to collapse.
+    retrieval : float
+        Weight of finding, among all statements of the batch, those in the predicted relation.
     own_share : float
         Probability that a topic of a batch is one of the project's own rather than of the public sets.
+    rephrased : float
+        Share of statements that are put into other words by rule while the encoder is tuned (`Phrasing`).
     topics_per_batch, statements_per_topic : int
         A batch holds all pairs within each topic's statements.
+    members, member_hidden, member_steps : int
+        Further heads trained on the tuned features, each on its own draw of topics; they give the
+        model's uncertainty.
     """
 
     seed: int = 0
@@ -48,89 +62,147 @@ class Recipe:
     tune_steps: int = 1500
     tuned_layers: int = 4
     head_rate: float = 1e-3
-    tune_rate: float = 2e-4
+    tune_rate: float = 4e-4
     latent_dim: int = 128
     hidden: int = 512
     dropout: float = 0.2
+    prediction: float = 1.0
+    contrast: float = 2.0
     guard: float = 0.05
+    retrieval: float = 0.2
     own_share: float = 0.5
+    rephrased: float = 0.25
     topics_per_batch: int = 10
     statements_per_topic: int = 12
+    members: int = 3
+    member_hidden: int = 256
+    member_steps: int = 400
 
     def describe(self) -> dict[str, float]:
         """Return the recipe as plain values, for the model card."""
         return asdict(self)
 
 
-class Batches:
-    """Draws batches: some topics, some statements of each, all pairs within them."""
+@dataclass(frozen=True)
+class Batch:
+    """Some topics, some statements of each. B statements.
 
-    def __init__(self, table: StanceTable, recipe: Recipe, rng: np.random.Generator) -> None:
+    Attributes
+    ----------
+    rows : (B,) int
+        Rows of the stance table.
+    side, group : (B,) int
+        The side each statement takes, and a number for its topic within the batch.
+    tokens : list of list of int
+        Token ids of the statements, some of them rephrased; their sides are those of the rephrased.
+    """
+
+    rows: Rows
+    side: Rows
+    group: Rows
+    tokens: list[list[int]]
+
+
+class Batches:
+    """Draws batches from the training topics of a table; the motion, their plainest statement, is always there."""
+
+    def __init__(
+        self, table: StanceTable, tokens: list[list[int]], phrasing: Phrasing, recipe: Recipe, rng: np.random.Generator
+    ) -> None:
         self._side, self._recipe, self._rng = table.side, recipe, rng
+        self._tokens, self.phrasing = tokens, phrasing
         rows = np.flatnonzero(table.split == "train")
         self._members: dict[str, list[Rows]] = {}
         for topic in np.unique(table.topic[rows]):
             members = rows[table.topic[rows] == topic]
-            if len(members) >= 4 and len(set(table.side[members])) == 2:
-                self._members.setdefault(str(table.source[members[0]]), []).append(members)
-        own = "climate-energy"
-        public = {name: len(topics) for name, topics in self._members.items() if name != own}
-        # Public sets count by the square root of their statements: many small topics against few large.
-        size = {name: sum(map(len, self._members[name])) ** 0.5 for name in public}
-        share = {name: (1 - recipe.own_share) * s / sum(size.values()) for name, s in size.items()}
-        share[own] = recipe.own_share if public else 1.0
-        self._sources, self._shares = list(share), np.array(list(share.values()))
+            if len(members) >= 4 and {1, -1} <= set(table.side[members]):
+                motion_first = members[np.argsort(~table.motion[members], kind="stable")]
+                self._members.setdefault(str(table.source[members[0]]), []).append(motion_first)
+        # Sources count by the square root of their statements: many small topics against few large.
+        size = {name: sum(map(len, topics)) ** 0.5 for name, topics in self._members.items()}
+        self._sources = list(size)
+        weight, own = np.array(list(size.values())), np.array([name in OWN for name in size])
+        self._own, self._public = (weight * kind / max((weight * kind).sum(), 1e-9) for kind in (own, ~own))
 
-    def draw(self) -> tuple[Rows, Rows, Rows, Tensor, tuple[Rows, Rows]]:
-        """Return rows of the table; pairs as positions in them; relations; and pairs across topics."""
+    def resample(self, rng: np.random.Generator) -> Batches:
+        """Return batches over topics drawn with replacement, for a member of an ensemble."""
+        other = copy.copy(self)
+        other._rng = rng
+        other._members = {
+            source: [topics[k] for k in rng.integers(len(topics), size=len(topics))]
+            for source, topics in self._members.items()
+        }
+        return other
+
+    def draw(self, own_share: float, rephrased: float = 0.0) -> Batch:
+        """Return a batch: a share of its topics the project's own, a share of its statements rephrased."""
         r, rng = self._recipe, self._rng
+        own_share = own_share if self._public.any() else 1.0
+        shares = own_share * self._own + (1 - own_share) * self._public
         rows, group = [], []
         for number in range(r.topics_per_batch):
-            source = self._sources[rng.choice(len(self._sources), p=self._shares)]
+            source = self._sources[rng.choice(len(self._sources), p=shares / shares.sum())]
             members = self._members[source][rng.integers(len(self._members[source]))]
             if len(members) > r.statements_per_topic:
-                members = rng.choice(members, r.statements_per_topic, replace=False)
+                others = rng.choice(members[1:], r.statements_per_topic - 1, replace=False)
+                members = np.append(members[:1], others)
             rows.append(members)
             group.append(np.full(len(members), number))
         batch, of = np.concatenate(rows), np.concatenate(group)
-        one, other = np.triu_indices(len(batch), 1)
-        same = of[one] == of[other]
-        apart = np.flatnonzero(~same)
-        apart = rng.choice(apart, min(len(apart), int(same.sum())), replace=False)
-        neutral = one[apart], other[apart]
-        one, other = one[same], other[same]
-        relation = np.where(self._side[batch[one]] == self._side[batch[other]], AGREE, OPPOSE)
-        return batch, one, other, torch.from_numpy(relation), neutral
+        side, tokens = self._side[batch].copy(), [self._tokens[row] for row in batch]
+        if rephrased:
+            self.phrasing.rephrase(tokens, side, of, rephrased, rng)
+        return Batch(batch, side, of, tokens)
 
 
 class Objective(nn.Module):
-    """Latent prediction under the true relation + SIGReg + cross-entropy on the energy gap."""
+    """Latent prediction under the true relation + SIGReg + cross-entropy on the energy gap + retrieval."""
 
-    def __init__(self, network: JEPA, guard: float, generator: torch.Generator) -> None:
+    def __init__(self, network: JEPA, recipe: Recipe, generator: torch.Generator) -> None:
         super().__init__()
-        self.network, self.guard, self.generator = network, guard, generator
+        self.network, self.recipe, self.generator = network, recipe, generator
         self.log_sharpness = nn.Parameter(torch.tensor(2.0))
 
-    def forward(
-        self, features: Tensor, one: Rows, other: Rows, relation: Tensor, neutral: tuple[Rows, Rows]
-    ) -> tuple[Tensor, dict[str, float]]:
+    def forward(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch and its parts."""
+        recipe = self.recipe
         z = self.network.encode(features)
-        i, j = torch.from_numpy(one), torch.from_numpy(other)
-        predicted = [self.network.predict(z, r) for r in (AGREE, OPPOSE, NEUTRAL)]
-
-        def energy(r: int, a: Tensor, b: Tensor) -> Tensor:
-            forth, back = predicted[r][a] - z[b], predicted[r][b] - z[a]
-            return (forth.square().mean(1) + back.square().mean(1)) / 2
-
-        energies = torch.stack([energy(AGREE, i, j), energy(OPPOSE, i, j)], 1)
-        prediction = energies.gather(1, relation[:, None]).mean()
-        unrelated = energy(NEUTRAL, *(torch.from_numpy(rows) for rows in neutral)).mean()
-        contrast = F.cross_entropy(-energies * self.log_sharpness.exp(), relation)
+        group, side = torch.from_numpy(batch.group), torch.from_numpy(batch.side)
+        same = (group[:, None] == group) & ~torch.eye(len(z), dtype=torch.bool)
+        product = side[:, None] * side
+        partners = torch.stack([same & (product == 1), same & (product == -1)])
+        forth = torch.stack([_distances(self.network.predict(z, r), z) for r in (AGREE, OPPOSE, NEUTRAL)])
+        energies = (forth + forth.transpose(1, 2)) / 2
+        one, other = torch.nonzero(same.triu(), as_tuple=True)
+        # A statement that takes no side neither agrees nor opposes: both are as likely.
+        relation = torch.stack([1 + product[one, other], 1 - product[one, other]], 1) / 2
+        pairs = energies[: OPPOSE + 1, one, other].T
+        prediction = (pairs * relation).sum(1).mean()
+        unrelated = energies[NEUTRAL][group[:, None] != group].mean()
+        sharpness = self.log_sharpness.exp()
+        contrast = F.cross_entropy(-pairs * sharpness, relation)
         spread = sigreg(z, self.generator)
-        loss = prediction + 0.25 * unrelated + self.guard * spread + contrast
+        loss = recipe.prediction * (prediction + 0.25 * unrelated) + recipe.guard * spread
+        loss = loss + recipe.contrast * contrast
         parts = {"prediction": prediction, "guard": spread, "contrast": contrast}
+        if recipe.retrieval:
+            retrieval = _retrieval(forth[: OPPOSE + 1] * sharpness, partners)
+            loss = loss + recipe.retrieval * retrieval
+            parts["retrieval"] = retrieval
         return loss, {name: float(value.detach()) for name, value in parts.items()}
+
+
+def _distances(predicted: Tensor, latents: Tensor) -> Tensor:
+    """Return the mean squared distance of every prediction (row) from every latent (column)."""
+    square = predicted.square().sum(1, keepdim=True) + latents.square().sum(1) - 2 * predicted @ latents.T
+    return square.clamp_min(0) / latents.shape[1]
+
+
+def _retrieval(energies: Tensor, partners: Tensor) -> Tensor:
+    """Return how badly the true partners (2, B, B) are found among all statements of the batch."""
+    scores = -energies - torch.eye(energies.shape[1]) * 1e9
+    found = scores.masked_fill(~partners, -1e9).logsumexp(2) - scores.logsumexp(2)
+    return -found[partners.any(2)].mean()
 
 
 class TunableEncoder:
@@ -138,50 +210,46 @@ class TunableEncoder:
 
     Parameters
     ----------
-    tokens : list of list of int
-        Of every statement of the stance table.
-    embedding : (n, width) Tensor
-        The frozen encoder's last layer for every statement, as pooled before.
     transformer : module
         The frozen encoder.
     n_tuned : int
         Layers tuned, from the top.
     """
 
-    def __init__(self, tokens: list[list[int]], embedding: Tensor, transformer: nn.Module, n_tuned: int) -> None:
-        self.tokens, self.embedding = tokens, embedding
+    def __init__(self, transformer: nn.Module, n_tuned: int) -> None:
         self.embed = transformer.get_submodule("embeddings").eval()
         layers = list(transformer.get_submodule("encoder.layer").eval().children())
         self.first = len(layers) - n_tuned
         self.below, self.tuned = layers[: self.first], nn.ModuleList(copy.deepcopy(layers[self.first :]))
+        self.tuned.requires_grad_(True)
 
-    def __call__(self, rows: Rows) -> Tensor:
-        """Return ``(n, n_features)``: all layers, the top ones tuned, then the frozen last layer."""
-        tokens = [self.tokens[row] for row in rows]
+    def __call__(self, tokens: list[list[int]]) -> Tensor:
+        """Return the features of token rows, ``(n, n_features)``: all layers, pooled.
+
+        Rows of like length go through together: at the lengths of statements, half of a padded batch
+        would be padding.
+        """
+        order = np.argsort([len(row) for row in tokens], kind="stable")
+        buckets = np.array_split(order, min(_BUCKETS, len(order)))
+        pooled = torch.cat([self._pool([tokens[row] for row in bucket]) for bucket in buckets])
+        return pooled[torch.from_numpy(np.argsort(np.concatenate(buckets)))]
+
+    def _pool(self, tokens: list[list[int]]) -> Tensor:
         width = max(map(len, tokens))
         ids, mask = torch.zeros(len(tokens), width, dtype=torch.long), torch.zeros(len(tokens), width)
         for row, sentence in enumerate(tokens):
             ids[row, : len(sentence)] = torch.tensor(sentence)
             mask[row, : len(sentence)] = 1
         weight, bias = mask[:, :, None], (1 - mask)[:, None, None, :] * -1e4
-
-        def pool(hidden: Tensor) -> Tensor:
-            return (hidden.float() * weight).sum(1) / weight.sum(1)
-
-        def run(layer: nn.Module, hidden: Tensor) -> Tensor:
-            out = layer(hidden, attention_mask=bias.to(hidden.dtype))
-            state: Tensor = out[0] if isinstance(out, tuple) else out
-            return state
-
-        with torch.autocast("cpu", torch.bfloat16):
+        # Plain attention: at the lengths of statements the fused kernel is three times as slow on a CPU.
+        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             with torch.no_grad():
                 hidden = [self.embed(ids)]
                 for layer in self.below:
-                    hidden.append(run(layer, hidden[-1]))
+                    hidden.append(_run(layer, hidden[-1], bias))
             for layer in self.tuned:
-                hidden.append(run(layer, hidden[-1]))
-            pooled = [pool(state) for state in hidden]
-        return torch.cat([*pooled, self.embedding[rows].float()], 1)
+                hidden.append(_run(layer, hidden[-1], bias))
+        return torch.cat([(state.float() * weight).sum(1) / weight.sum(1) for state in hidden], 1)
 
     def state(self) -> dict[str, NDArray[np.float16]]:
         """Return the tuned layers' weights in half precision, named by layer."""
@@ -192,44 +260,108 @@ class TunableEncoder:
         }
 
 
-def train_head(features: Features, batches: Batches, objective: Objective, recipe: Recipe, report: Report) -> None:
-    """Train the head alone: tuning from a cold head fails."""
-    optimizer = torch.optim.AdamW(objective.parameters(), lr=recipe.head_rate, weight_decay=0.05)
-    _descend("head", recipe.head_steps, optimizer, features, batches, objective, report)
+def _run(layer: nn.Module, hidden: Tensor, bias: Tensor) -> Tensor:
+    out = layer(hidden, attention_mask=bias.to(hidden.dtype))
+    state: Tensor = out[0] if isinstance(out, tuple) else out
+    return state
 
 
-def tune(encoder: TunableEncoder, batches: Batches, objective: Objective, recipe: Recipe, report: Report) -> None:
-    """Train head and top layers together."""
-    groups = [
+class Descent:
+    """One stage of training: an optimizer, its schedule, and how many steps it has taken.
+
+    Iterating takes the steps that are left and yields (step, parts of the loss) after each.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        features: Callable[[Batch], Tensor],
+        draw: Callable[[float], Batch],
+        groups: list[dict[str, object]],
+        steps: int,
+        weight_decay: float,
+    ) -> None:
+        self.objective, self.features, self.draw, self.steps, self.done = objective, features, draw, steps, 0
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=weight_decay)
+        rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self._rates = rates
+        self._parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, float]]]:
+        self.objective.train()
+        while self.done < self.steps:
+            for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate * one_cycle(self.done / self.steps)
+            batch = self.draw(self.done / self.steps)
+            loss, parts = self.objective(self.features(batch), batch)
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self._parameters, 1.0)
+            self.optimizer.step()
+            self.done += 1
+            yield self.done, parts
+        self.objective.eval()
+
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """Return the optimizer's moments, named by parameter and moment."""
+        moments = self.optimizer.state_dict()["state"]
+        return {f"{p}.{name}": value.numpy() for p, kinds in moments.items() for name, value in kinds.items()}
+
+    def take_up(self, state: dict[str, NDArray[np.float32]], done: int) -> None:
+        """Go on from a `state` after ``done`` steps."""
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            parameter, moment = name.split(".")
+            moments.setdefault(int(parameter), {})[moment] = torch.from_numpy(value)
+        self.optimizer.load_state_dict({"state": moments, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.done = done
+
+
+def one_cycle(progress: float, warm: float = 0.1, start: float = 0.04) -> float:
+    """Return the learning rate as a share of its peak: a cosine up over the first tenth, then down to 0.
+
+    References
+    ----------
+    Smith & Topin (2019), *Super-convergence*.
+
+    Examples
+    --------
+    >>> round(one_cycle(0.0), 2), round(one_cycle(0.1), 2), round(one_cycle(1.0), 2)
+    (0.04, 1.0, 0.0)
+    """
+    if progress < warm:
+        return start + (1 - start) * (1 - float(np.cos(np.pi * progress / warm))) / 2
+    return (1 + float(np.cos(np.pi * (progress - warm) / (1 - warm)))) / 2
+
+
+def head_descent(
+    features: Callable[[Batch], Tensor],
+    batches: Batches,
+    objective: Objective,
+    steps: int,
+    rate: float,
+    own_share: float = 0.0,
+) -> Descent:
+    """Return the training of a head alone: tuning from a cold head fails.
+
+    It begins on the public sets, whose sides frozen features tell apart to a degree; those of the project's
+    own statements they do not.
+    """
+    groups: list[dict[str, object]] = [{"params": list(objective.parameters()), "lr": rate}]
+    return Descent(objective, features, lambda _: batches.draw(own_share), groups, steps, weight_decay=0.05)
+
+
+def tuning_descent(encoder: TunableEncoder, batches: Batches, objective: Objective, recipe: Recipe) -> Descent:
+    """Return the training of head and top layers together; the project's own topics come in over the first third."""
+    groups: list[dict[str, object]] = [
         {"params": list(objective.parameters()), "lr": recipe.head_rate / 3},
         {"params": list(encoder.tuned.parameters()), "lr": recipe.tune_rate},
     ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.02)
-    _descend("encoder", recipe.tune_steps, optimizer, encoder, batches, objective, report)
 
+    def features(batch: Batch) -> Tensor:
+        return encoder(batch.tokens)
 
-def _descend(
-    stage: str,
-    steps: int,
-    optimizer: torch.optim.Optimizer,
-    features: Features,
-    batches: Batches,
-    objective: Objective,
-    report: Report,
-) -> None:
-    if steps == 0:
-        return
-    rates = [group["lr"] for group in optimizer.param_groups]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.1)
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    objective.train()
-    for step in range(1, steps + 1):
-        rows, *pairs = batches.draw()
-        loss, parts = objective(features(rows), *pairs)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
-        report(stage, step, steps, parts)
-    objective.eval()
+    def draw(progress: float) -> Batch:
+        return batches.draw(recipe.own_share * min(1.0, 0.3 + 2.1 * progress), recipe.rephrased)
+
+    return Descent(objective, features, draw, groups, recipe.tune_steps, weight_decay=0.02)

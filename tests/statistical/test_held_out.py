@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecosystem.jepa.fitting import score
+from ecosystem.jepa import examination
 from ecosystem.jepa.stance import read_stance
 
 pytestmark = pytest.mark.statistical
@@ -21,15 +21,7 @@ def held_out(jepa: Any) -> dict[str, dict[str, float]]:
     if data is None:
         pytest.skip("ECOSYSTEM_DATA names no folder with the public stance sets")
     table = read_stance(Path(data), np.random.default_rng(0))
-    dev = np.flatnonzero(table.split == "dev")
-    features = np.zeros((len(table), jepa.network.n_features), np.float32)
-    features[dev] = jepa.features([table.texts[row] for row in dev])
-    latents = np.zeros((len(table), jepa.network.latent_dim), np.float32)
-    latents[dev] = jepa.latents_of(features[dev])
-    return {
-        source: score(jepa, table, dev[table.source[dev] == source], features, latents)
-        for source in sorted(set(table.source))
-    }
+    return examination.held_out(jepa, table)
 
 
 def test_pairs_of_unseen_motions(held_out: dict[str, dict[str, float]]) -> None:

@@ -19,14 +19,17 @@ def test_train_writes_weights_that_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "jepa.safetensors"
-    short = ["--head-steps", "30", "--tune-steps", "3"]
+    changes = ("head_steps=30", "tune_steps=3", "member_steps=5", "members=1")
+    short = [word for change in changes for word in ("--set", change)]
     monkeypatch.setattr(sys, "argv", ["ecosystem", "train", "--out", str(out), "--json", *short])
     with pytest.raises(SystemExit, match="0"):
         main()
     card = json.loads(capsys.readouterr().out)
     assert card["recipe"]["tune_steps"] == 3
-    assert card["metrics"]["climate-energy"]["topics"] == 8
+    assert card["metrics"]["climate-energy"]["topics"] == 19
     assert out.stat().st_size < 25_000_000
+    kinds = {path.name.removeprefix(out.name) for path in tmp_path.iterdir() if path.is_file()}
+    assert kinds == {"", ".training.csv", ".training.png"}, "weights and report, and no checkpoint left"
     model = load_jepa(out, cache=tmp_path / "cache")
     assert np.abs(model.affinity(["Coal must go."], ["Coal keeps the lights on."])).max() <= 1
     assert model.card["metrics"] == card["metrics"]

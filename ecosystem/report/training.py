@@ -1,0 +1,52 @@
+"""The report of a training: losses, collapse measures and validation AUC over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ecosystem.files import write_atomic
+
+_PANELS = (
+    ("Losses", ("contrast", "prediction", "retrieval"), "loss (a batch)"),
+    ("Same side or opposite, on validation topics", ("validation_auc",), "AUC"),
+    ("Spread of the latents (validation topics)", ("least_deviation", "rankme"), "healthy: above 0.2 and 0.3"),
+)
+_COLOURS = ("#0072B2", "#D55E00", "#009E73")
+_MARKS = ("o", "s", "^")
+
+
+def write_training_report(weights: Path, history: Sequence[Mapping[str, float | str]]) -> None:
+    """Write ``<weights>.training.csv`` and ``.png``; nothing where no step was taken."""
+    if not history:
+        return
+    table = pd.DataFrame(history)
+    with write_atomic(weights.with_name(f"{weights.name}.training.csv")) as file:
+        file.write(table.to_csv(index=False).encode())
+    with write_atomic(weights.with_name(f"{weights.name}.training.png")) as file:
+        draw_training(table).savefig(file, format="png", dpi=130, metadata={"Software": None})
+
+
+def draw_training(table: pd.DataFrame) -> Figure:
+    """Draw the history of a training: one row a check, with ``stage`` and ``step``."""
+    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    figure.suptitle("Training of the affinity model")
+    steps = table["step"].to_numpy(float).copy()
+    head = (table["stage"] == "head").to_numpy()
+    last = steps[head].max() if head.any() else 0.0
+    steps[~head] += last
+    for axes, (title, columns, label) in zip(figure.subplots(1, 3), _PANELS, strict=True):
+        for column, colour, mark in zip(columns, _COLOURS, _MARKS, strict=False):
+            if column in table:
+                name = column.replace("_", " ")
+                axes.plot(steps, table[column], color=colour, marker=mark, markersize=4, label=name)
+        if head.any() and not head.all():
+            axes.axvline(last, color="0.6", linewidth=1, linestyle=":", label="encoder tuned from here")
+        axes.set(title=title, xlabel="step", ylabel=label)
+        axes.title.set_fontsize(10)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8)
+    return figure

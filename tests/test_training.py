@@ -1,0 +1,188 @@
+"""How training goes about its data: batches, rephrasing, the recipe, and taking up where it was cut off."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecosystem.errors import InputError
+from ecosystem.jepa import fitting
+from ecosystem.jepa.encoder import LayerEncoder, SentenceEncoder, on_one_thread
+from ecosystem.jepa.phrasing import DENIED, Phrasing
+from ecosystem.jepa.stance import StanceTable, motion_pairs, read_shipped, sample_pairs
+from ecosystem.jepa.training import Batches, Recipe, one_cycle
+from ecosystem.learn import _recipe
+
+WORDS: dict[str, int] = {}
+
+
+def tokenize(texts: list[str]) -> list[list[int]]:
+    """One number a word; 0 and 1 frame a text, as an encoder's special tokens do."""
+    return [[0, *(WORDS.setdefault(word, len(WORDS) + 2) for word in text.split()), 1] for text in texts]
+
+
+def words(tokens: list[int]) -> str:
+    known = {number: word for word, number in WORDS.items()}
+    return " ".join(known[number] for number in tokens[1:-1])
+
+
+def table(n_topics: int = 6, size: int = 10) -> StanceTable:
+    """The first of every topic is its motion; every fifth statement takes no side."""
+    topic = np.repeat(np.arange(n_topics), size)
+    place = np.tile(np.arange(size), n_topics)
+    side = np.where(place % 5 == 4, 0, np.where(place % 2 == 0, 1, -1))
+    return StanceTable(
+        texts=tuple(f"topic{t} statement{p} side{s}" for t, p, s in zip(topic, place, side, strict=True)),
+        topic=topic,
+        side=side,
+        motion=place == 0,
+        source=np.where(topic < 3, "climate-energy", "ibm").astype(object),
+        split=np.full(n_topics * size, "train", object),
+    )
+
+
+def batches(recipe: Recipe, seed: int = 0) -> Batches:
+    rows = table()
+    return Batches(rows, tokenize(list(rows.texts)), Phrasing(tokenize), recipe, np.random.default_rng(seed))
+
+
+def test_a_batch_holds_whole_topics_with_their_motion() -> None:
+    rows = table()
+    batch = batches(Recipe(topics_per_batch=5, statements_per_topic=4)).draw(0.5)
+    assert len(batch.rows) == 20
+    for number in range(5):
+        members = batch.rows[batch.group == number]
+        assert len(set(rows.topic[members])) == 1
+        assert rows.motion[members].sum() == 1
+        assert len(set(members)) == 4
+    np.testing.assert_array_equal(batch.side, rows.side[batch.rows])
+
+
+@pytest.mark.parametrize(("own_share", "sources"), [(0.0, {"ibm"}), (1.0, {"climate-energy"})])
+def test_own_topics_come_as_often_as_asked(own_share: float, sources: set[str]) -> None:
+    draws = batches(Recipe(topics_per_batch=20))
+    assert set(table().source[draws.draw(own_share).rows]) == sources
+
+
+def test_denials_turn_the_side_and_nothing_else_does() -> None:
+    """By the words themselves: a denied statement's side is the opposite of the side it was written for."""
+    draws = batches(Recipe(topics_per_batch=6, statements_per_topic=10))
+    seen = {"denied": 0, "conceded": 0}
+    for _ in range(20):
+        batch = draws.draw(0.5, rephrased=0.6)
+        for tokens, side in zip(batch.tokens, batch.side, strict=True):
+            text = words(tokens)
+            held = [int(word.removeprefix("side")) for word in text.split() if word.startswith("side")]
+            if any(text.startswith(opening) for opening in DENIED):
+                seen["denied"] += 1
+                assert side == -held[0]
+            elif len(held) == 2:
+                seen["conceded"] += 1
+                assert side in held
+                assert held[0] != held[1]
+            else:
+                assert side == held[0]
+    assert min(seen.values()) > 50
+
+
+def test_what_concedes_keeps_the_side_of_what_it_holds() -> None:
+    phrasing, rng = Phrasing(tokenize), np.random.default_rng(0)
+    texts = tokenize(["granted point side-1 .", "held point side1 ."])
+    openings = set()
+    for _ in range(200):
+        tokens, side = [list(text) for text in texts], np.array([-1, 1])
+        phrasing.rephrase(tokens, side, np.array([0, 0]), 1.0, rng)
+        text = words(tokens[1])
+        if "granted" in text and "held" in text:
+            assert side[1] == 1
+            openings.add(text.index("granted") < text.index("held"))
+    assert openings == {True, False}, "the point held comes first in some, last in others"
+
+
+def test_statements_without_a_side_make_no_labelled_pairs() -> None:
+    rows = table()
+    one, other, agrees = sample_pairs(rows, np.arange(len(rows)), np.random.default_rng(0))
+    assert (rows.side[one] != 0).all()
+    assert (rows.side[other] != 0).all()
+    np.testing.assert_array_equal(agrees, rows.side[one] == rows.side[other])
+    statement, motion, _ = motion_pairs(rows, np.arange(len(rows)))
+    assert (rows.side[statement] != 0).all()
+    assert rows.motion[motion].all()
+
+
+def test_learning_rate_rises_then_falls_to_nothing() -> None:
+    rates = [one_cycle(k / 100) for k in range(101)]
+    assert max(rates) == rates[10] == 1
+    assert all(a < b for a, b in pairwise(rates[:11]))
+    assert all(a > b for a, b in pairwise(rates[10:]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tune_step": "5"}, "is no part of a recipe; accepted: seed, head_steps"),
+        ({"tune_steps": "1.5"}, "found 1.5; a whole number from 0 is accepted"),
+        ({"guard": "-1"}, "found -1; a number from 0 is accepted"),
+        ({"guard": "nan"}, "found nan; a number from 0 is accepted"),
+        ({"tune_rate": None}, "found None; a number from 0 is accepted"),
+    ],
+)
+def test_recipes_that_cannot_be(changes: dict[str, str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        _recipe(changes)
+
+
+class CutOff(Exception):
+    """Stands for a kill."""
+
+
+@pytest.fixture(scope="module")
+def small() -> StanceTable:
+    """A few topics of the shipped statements, one of them to calibrate on and one to score."""
+    frame = read_shipped()
+    topics = ["carbon-tax", "onshore-wind", "hydro-dams", "electric-grid", "coal-exit"]
+    frame = frame[frame["topic"].isin(topics)].sort_values("motion", ascending=False, kind="stable")
+    frame = frame.groupby("topic").head(24)
+    number = frame["topic"].map(topics.index).to_numpy(np.int64)
+    split = np.array(["train", "train", "validation", "validation", "dev"], object)[number]
+    side, motion = frame["side"].to_numpy(np.int64), frame["motion"].to_numpy(bool)
+    return StanceTable(tuple(frame["text"]), number, side, motion, frame["source"].to_numpy(object), split)
+
+
+def test_training_cut_off_and_taken_up_again_ends_with_the_same_bytes(
+    small: StanceTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "_CHECK_EVERY", 2)
+    monkeypatch.setattr(fitting, "_HEALTHY_DEVIATION", 0.0)  # so short a training is no good
+    monkeypatch.setattr(fitting, "_HEALTHY_RANK", 0.0)
+    recipe = Recipe(
+        seed=3, head_steps=5, tune_steps=5, tuned_layers=1, hidden=16, members=1, member_hidden=8,
+        member_steps=2, topics_per_batch=2, statements_per_topic=6,
+    )  # fmt: skip
+    encoder = LayerEncoder()
+
+    def train(name: str, stop: tuple[str, int] | None = None) -> bytes:
+        def report(stage: str, done: int, _total: int) -> None:
+            if (stage, done) == stop:
+                raise CutOff
+
+        sentences = SentenceEncoder(encoder)
+        training = fitting.Training(small, recipe, encoder, encoder, sentences, tmp_path / f"{name}.partial")
+        with on_one_thread():
+            training.run(report).save(tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    whole = train("whole")
+    for stop in (("head", 4), ("encoder", 3)):
+        name = f"{stop[0]}-{stop[1]}"
+        with pytest.raises(CutOff):
+            train(name, stop)
+        assert train(name) == whole
+    other = fitting.Training(
+        small, Recipe(seed=4), encoder, encoder, SentenceEncoder(encoder), tmp_path / "whole.partial"
+    )
+    with pytest.raises(InputError, match="was left by a training on other data or settings"):
+        other.run(lambda *_: None)

@@ -44,9 +44,11 @@ def metrics() -> str:
     rows = ["| held-out topics of | topics | statements | pairs AUC | cosine | motion AUC | cosine | ECE |"]
     rows.append("|---|---|---|---|---|---|---|---|")
     for source, m in card["metrics"].items():
-        numbers = [m[k] for k in ("pairs_auc", "pairs_auc_cosine", "motion_auc", "motion_auc_cosine", "ece")]
-        shown = " | ".join(f"{number:.3f}" for number in numbers)
-        rows.append(f"| {source} | {m['topics']} | {m['statements']} | {shown} |")
+        cells = [source, m["topics"], m["statements"]]
+        for kind in ("pairs", "motion"):
+            low, high = m[f"{kind}_low"], m[f"{kind}_high"]
+            cells += [f"{m[f'{kind}_auc']:.3f} ({low:.2f} to {high:.2f})", f"{m[f'{kind}_auc_cosine']:.3f}"]
+        rows.append("| " + " | ".join(map(str, [*cells, f"{m['ece']:.3f}"])) + " |")
     collapse = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in card["collapse"].items())
     return "\n".join(rows) + f"\n\nLatents of held-out statements: {collapse}."
 

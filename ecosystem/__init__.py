@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agents.debater import Debater
     from agents.persona import Persona
+    from ecosystem.comparing import compare
+    from ecosystem.comparison.result import Comparison
     from ecosystem.errors import InputError
+    from ecosystem.evaluation import evaluate
     from ecosystem.execute import run
     from ecosystem.jepa import load_jepa
     from ecosystem.model import EcosystemModel
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Comparison": "ecosystem.comparison.result",
     "Debater": "agents.debater",
     "EcosystemModel": "ecosystem.model",
     "InputError": "ecosystem.errors",
@@ -29,6 +33,8 @@ _HOME = {
     "Persona": "agents.persona",
     "Run": "ecosystem.report.notebook",
     "Scenario": "ecosystem.scenario",
+    "compare": "ecosystem.comparing",
+    "evaluate": "ecosystem.evaluation",
     "load_jepa": "ecosystem.jepa",
     "load_scenario": "ecosystem.reading",
     "read_run": "ecosystem.report.notebook",
@@ -37,6 +43,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Comparison",
     "Debater",
     "EcosystemModel",
     "InputError",
@@ -44,6 +51,8 @@ __all__ = [
     "Persona",
     "Run",
     "Scenario",
+    "compare",
+    "evaluate",
     "load_jepa",
     "load_scenario",
     "read_run",

@@ -137,28 +137,86 @@ def train(
         "jepa.safetensors"
     ),
     seed: Annotated[int, typer.Option(parser=_count, metavar="S", help="Seed of every random choice.")] = 0,
-    head_steps: Annotated[
-        int | None, typer.Option(parser=_count, metavar="N", help="Steps on frozen features.")
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change the recipe; may be repeated. docs/affinity.md lists it."
+        ),
     ] = None,
-    tune_steps: Annotated[
-        int | None, typer.Option(parser=_count, metavar="N", help="Steps with the encoder's top layers tuned along.")
-    ] = None,
+    threads: Annotated[int, typer.Option(parser=_count, metavar="N", help="Threads that compute.")] = 1,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the affinity model on stance data; write weights and print how good they are."""
+    """Train the affinity model on stance data; write weights and print how good they are.
+
+    Interrupted and called again, it goes on where it was. Beside the weights it writes a training report: losses,
+    collapse measures and validation AUC over the steps, as FILE.training.csv and FILE.training.png.
+    """
     from ecosystem.console import print_metrics, progress
     from ecosystem.learn import train as learn
 
-    given = {"head_steps": head_steps, "tune_steps": tune_steps}
-    recipe = {"seed": seed} | {name: value for name, value in given.items() if value is not None}
     with progress(quiet or as_json) as tell:
-        card = learn(data, out, recipe, tell)
+        card = learn(data, out, _changes(assignments) | {"seed": seed}, tell, max(threads, 1))
     if as_json:
         _print_json({"weights": str(out), **card})
     else:
         print_metrics(card)
         typer.echo(out)
+
+
+@app.command()
+def evaluate(
+    pairs: Annotated[
+        Path, typer.Argument(metavar="PAIRS", help="CSV or TSV with text_a, text_b, label and perhaps topic.")
+    ],
+    seed: Annotated[int, typer.Option(parser=_count, metavar="S", help="Seed of bootstrap and baseline.")] = 0,
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of the affinity model.")] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how well affinity tells agreement from opposition on labelled pairs, beside two baselines.
+
+    A label is 1, agree, support or true, or 0, oppose, disagree or false.
+    """
+    from ecosystem.console import print_evaluation, progress
+    from ecosystem.evaluation import evaluate as measure
+
+    with progress(quiet or as_json) as tell:
+        found = measure(pairs, weights=weights, seed=seed, progress=tell)
+    if as_json:
+        _print_json(found)
+    else:
+        print_evaluation(found)
+
+
+@app.command()
+def compare(
+    corpora: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CORPORA...", help="Text files, one a speaker, or one table with speaker, text and perhaps topic."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder to write; by default a new one in runs."),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of the affinity model.")] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two or more corpora: affinity of their speakers, areas of agreement and of disagreement, on one page."""
+    from ecosystem.comparing import compare as contrast
+    from ecosystem.console import print_comparison, progress
+
+    with progress(quiet or as_json) as tell:
+        found = contrast(corpora, out, weights=weights, progress=tell)
+    if as_json:
+        _print_json(found.summary())
+    else:
+        if not quiet:
+            print_comparison(found.summary())
+        typer.echo(Path(found.path or ".") / "report.html")
 
 
 @app.command()

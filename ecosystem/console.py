@@ -15,7 +15,17 @@ _NAMES = {
     "head": "training the head",
     "encoder": "tuning the encoder",
     "check": "checking",
+    "compare": "encoding for comparison",
+    "examine": "comparing",
+    "measure": "measuring",
+    "ensemble": "training the ensemble",
 }
+
+_MEANING = (
+    "AUC: how often a pair that agrees scores above one that opposes (chance: 0.5). "
+    "Accuracy: share of pairs on the right side of P(agree) = 0.5. "
+    "ECE: mean gap between P(agree) and the frequency of agreement (best: 0)."
+)
 
 
 @contextmanager
@@ -41,6 +51,50 @@ def print_metrics(card: dict[str, Any]) -> None:
         table.add_row(source, str(m["statements"]), *(f"{m[name]:.3f}" for name in numbers))
     console = Console()
     console.print(table, width=max(console.width, 100))
+
+
+def print_evaluation(found: dict[str, Any]) -> None:
+    """Print how well each method tells agreement from opposition as a table, and a line on what it says."""
+    from rich.console import Console
+    from rich.table import Table
+
+    def shown(row: dict[str, Any], name: str) -> str:
+        interval = row[f"{name}_interval"]
+        value = "-" if row[name] is None else f"{row[name]:.3f}"
+        return value if interval is None else f"{value} ({interval[0]:.2f}-{interval[1]:.2f})"
+
+    table = Table("", "AUC", "accuracy", "ECE")
+    for method in ("affinity", "cosine", "seed"):
+        table.add_row(method, *(shown(found[method], name) for name in ("auc", "accuracy", "ece")))
+    Console().print(table)
+    kinds = f"{_counted(found['topics'], 'topic')}; 95 % intervals over {'topics' if found['topics'] > 1 else 'pairs'}"
+    # Plain print: rich would break the line to the terminal's width, and colour the numbers.
+    print(f"{_counted(found['n'], 'pair')} on {kinds}. {_MEANING}")
+
+
+def print_comparison(found: dict[str, Any], most: int = 8) -> None:
+    """Print the most agreed and the most disputed topics of a comparison as a table."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("", "topic", "affinity", "90 % interval", "confidence")
+    shared = [row for row in found["topics"] if row["side"] != "alone"]
+    for side, words in (("agree", "agreement"), ("disagree", "disagreement"), ("divided", "divided")):
+        rows = [row for row in shared if row["side"] == side]
+        for row in (rows[::-1] if side == "disagree" else rows)[:most]:
+            interval = f"{row['low']:+.2f} to {row['high']:+.2f}"
+            table.add_row(words, Text(row["topic"]), f"{row['affinity']:+.2f}", interval, f"{row['confidence']:.0%}")
+        if len(rows) > most:
+            table.add_row(words, f"and {len(rows) - most} more", "", "", "")
+    unclear = sum(not row["clear"] for row in shared)
+    if table.row_count:
+        Console().print(table)
+    print(f"{_counted(len(shared), 'topic')} on which two or more speak; on {unclear} the interval reaches both sides.")
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _nothing(_stage: str, _done: int, _total: int) -> None:

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def read_corpus(path: Path, shown: str) -> list[Row]:
     elif suffix == ".jsonl":
         rows = list(_jsonl_rows(content, shown))
     else:
-        rows = list(_table_rows(content, shown, _delimiter(content) if suffix == ".csv" else "\t"))
+        rows = list(_table_rows(content, shown, delimiter_of(content) if suffix == ".csv" else "\t"))
     if not rows:
         raise InputError(shown, "holds no statement; at least one is needed")
     return rows
@@ -71,13 +71,20 @@ def read_text(path: Path, shown: str, limit: int = MAX_FILE_BYTES) -> str:
         size = path.stat().st_size
         if size > limit:
             raise InputError(shown, f"{size / 1e6:.1f} MB is too large; up to {limit / 1e6:g} MB is accepted")
-        content = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(shown, f"cannot be read: {error.strerror}") from None
+    return decode(content, shown)
+
+
+def decode(raw: bytes, shown: str) -> str:
+    """Return the text of a file's bytes: UTF-8, with or without a byte-order mark; refuse anything else."""
+    try:
+        content = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         found = f"byte 0x{error.object[error.start]:02x}"
         raise InputError(shown, f"line {line}: {found} is not valid UTF-8; save the file as UTF-8") from None
-    except OSError as error:
-        raise InputError(shown, f"cannot be read: {error.strerror}") from None
     if "\0" in content:
         line = content[: content.index("\0")].count("\n") + 1
         raise InputError(shown, f"line {line}: found a NUL byte; plain text is accepted")
@@ -151,8 +158,8 @@ def _text_rows(content: str, shown: str) -> Iterator[Row]:
         if not line.strip():
             continue
         where = f"{shown}: line {number}"
-        if line.startswith("#"):
-            topic = clean(line.lstrip("#"), where, 200)
+        if line.startswith("# "):  # "#ClimateAction now" is a statement
+            topic = clean(line.removeprefix("#"), where, 200)
         else:
             yield Row(where, clean(line, where), topic)
 
@@ -175,20 +182,31 @@ def _jsonl_rows(content: str, shown: str) -> Iterator[Row]:
         yield _row(item, where)
 
 
-def _delimiter(content: str) -> str:
+def delimiter_of(content: str) -> str:
     """Return what separates the columns of a CSV: a semicolon where the header has no comma but has one."""
     header = content.partition("\n")[0]
     return ";" if ";" in header and "," not in header else ","
 
 
-def _table_rows(content: str, shown: str, delimiter: str) -> Iterator[Row]:
+def table_cells(
+    content: str, shown: str, delimiter: str, needed: Sequence[str], known: Sequence[str]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Read a table with a header line: where each row ends, and its cells in the columns of ``known``.
+
+    Raises
+    ------
+    InputError
+        A column of ``needed`` is missing, one of ``known`` appears twice, a row has more or fewer cells than
+        the header, or the content is not valid CSV.
+    """
     csv.field_size_limit(MAX_FILE_BYTES)
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
-        if "text" not in header:
-            raise InputError(shown, f"line 1: no column 'text'; found {shorten(', '.join(header))}")
-        for name in _FIELDS:
+        for name in needed:
+            if name not in header:
+                raise InputError(shown, f"line 1: no column {name!r}; found {shorten(', '.join(header))}")
+        for name in known:
             if header.count(name) > 1:
                 raise InputError(shown, f"line 1: column {name!r} appears twice; columns must be distinct")
         for cells in reader:
@@ -199,10 +217,14 @@ def _table_rows(content: str, shown: str, delimiter: str) -> Iterator[Row]:
                 raise InputError(
                     where, f"{len(cells)} cells where the header has {len(header)}; quote texts with commas"
                 )
-            known = {name: cell for name, cell in zip(header, cells, strict=True) if name in _FIELDS}
-            yield _row({name: cell for name, cell in known.items() if cell.strip() or name == "text"}, where)
+            yield where, {name: cell for name, cell in zip(header, cells, strict=True) if name in known}
     except csv.Error as error:
         raise InputError(f"{shown}: line {reader.line_num}", f"is not valid CSV ({error})") from None
+
+
+def _table_rows(content: str, shown: str, delimiter: str) -> Iterator[Row]:
+    for where, cells in table_cells(content, shown, delimiter, ("text",), _FIELDS):
+        yield _row({name: cell for name, cell in cells.items() if cell.strip() or name == "text"}, where)
 
 
 _FIELDS = ("text", "topic", "speaker")

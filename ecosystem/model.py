@@ -24,6 +24,7 @@ from ecosystem.reading import load_scenario
 from ecosystem.scenario import Scenario
 
 if TYPE_CHECKING:
+    from ecosystem.jepa.adaptation import Learner
     from ecosystem.jepa.affinity import AffinityModel
 
 Matrix = NDArray[np.float64]
@@ -93,6 +94,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self._corpus = np.zeros((len(self.personas), len(texts)), bool)
         for index, persona in enumerate(self.personas):
             self._corpus[index, list(persona.corpus)] = True
+        self._learner = self._start_learning()
         self.state = self._start()
         self.datacollector = mesa.DataCollector({name: _last_metric(name) for name in CATALOGUE})
 
@@ -109,6 +111,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self.align(heard.affinity)
         moves, settled = self.regroup()
         self.record(before, forecast, cosine, utterances, heard, moves, settled)
+        self.learn(utterances, heard.affinity)
 
     def predict(self) -> tuple[Matrix, Matrix]:
         """Return the affinity expected of listeners (columns) to speakers (rows), by JEPA and by cosine.
@@ -235,9 +238,18 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         if self._on_step is not None:
             self._on_step(self.last)
 
+    def learn(self, utterances: NDArray[np.int64], observed: Matrix) -> None:
+        """Let the affinity model learn from the step's exchanges, where it does so, and read all statements anew."""
+        if self._learner is not None and self.parameters.learn == "online":
+            self._learner.learn(utterances, observed)
+            self.statements, self.state.learned = self._learner.statements, self._learner.state()
+
     def restore(self, state: State, rng_state: Mapping[str, Any]) -> None:
         """Go back to a state, and to the position of the random generator that goes with it."""
         self.state = state
+        if self._learner is not None and state.learned:
+            self._learner.restore(state.learned)
+            self.statements = self._learner.statements
         self.steps = state.tick
         self.rng.bit_generator.state = dict(rng_state)
 
@@ -264,6 +276,18 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         from ecosystem.dynamics.graph import alignment_graph
 
         return alignment_graph(self.personas, self.state)
+
+    def _start_learning(self) -> Learner | None:
+        """Return what learns in this debate, if anything does; adapt the affinity model where that is asked for."""
+        if self.parameters.learn == "none":
+            return None
+        from ecosystem.jepa.adaptation import Learner
+
+        learner = Learner(self.jepa, self.statements)
+        if self.parameters.learn == "adapt":
+            learner.adapt(self._corpus)
+        self.jepa, self.statements = learner.model, learner.statements
+        return learner
 
     def _start(self) -> State:
         n = len(self.personas)

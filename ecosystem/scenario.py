@@ -48,6 +48,7 @@ Prose = Annotated[str, AfterValidator(printable)]
 
 Policy = Literal["random", "salient", "responsive"]
 Entry = Literal["nash", "individual", "contractual"]
+Learning = Literal["none", "adapt", "online"]
 
 
 class _Frozen(BaseModel):
@@ -86,15 +87,20 @@ class Parameters(_Numbers):
         None, ge=1, le=10_000, description="S: arguments an agent holds; null is the size of its corpus"
     )
     threshold: float = Field(
-        0.1, ge=-1, le=1, description="gamma: alignment above which a shared coalition is worth having"
+        0.03, ge=-1, le=1, description="gamma: alignment above which a shared coalition is worth having"
     )
-    switching_cost: float = Field(0.05, ge=0, le=1000, description="kappa: gain that a change of coalition must exceed")
+    switching_cost: float = Field(0.02, ge=0, le=1000, description="kappa: gain that a change of coalition must exceed")
     entry: Entry = Field(
         "individual",
         description="who may enter a coalition: anyone (nash), whoever hurts no member (individual), "
         "whoever also hurts no one left behind (contractual)",
     )
     max_coalitions: int | None = Field(None, ge=1, le=1_000_000, description="cap on the number of coalitions")
+    learn: Learning = Field(
+        "none",
+        description="whether the affinity model learns without labels: not at all, from the corpora before the "
+        "first step (adapt), or from the exchanges of each step (online)",
+    )
     checkpoint_every: int = Field(10, ge=1, le=1_000_000, description="steps between checkpoints")
 
 

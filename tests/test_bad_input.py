@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecosystem.cli import main
@@ -260,7 +261,8 @@ CASES = [
     Case("--set to infinity", ("parameters: bias", "'inf'"), "run debate --set bias=inf", FILES),
     Case("--set of no policy", ("parameters: policy", "'loud'", "'responsive'"),
          "run debate --set policy=loud", FILES),
-    Case("negative training steps", ("--head-steps", "-5", "from 0"), "train --head-steps -5"),
+    Case("negative training steps", ("head_steps", "-5", "from 0"), "train --set head_steps=-5"),
+    Case("a recipe's unknown part", ("head_step", "no part of a recipe"), "train --set head_step=5"),
     Case("training data that is not there", ("nowhere",), "train --data nowhere --quiet"),
     Case("report of no run", ("debate", "manifest.json"), "report debate", FILES),
     # What a run needs beside its scenario.
@@ -384,8 +386,11 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 @pytest.fixture(scope="module")
 def known_texts(jepa: AffinityModel) -> None:
     """Let the cache hold the statements, so that a run writes to its own folder only."""
-    jepa.features(["The ice is melting fast.", "A tax on carbon is fair."])
-    jepa.features(["The ice is here to stay.", "Taxes only hurt people."])
+    for texts in (
+        ["The ice is melting fast.", "A tax on carbon is fair."],
+        ["The ice is here to stay.", "Taxes only hurt people."],
+    ):
+        jepa.statements(texts, np.zeros(2, np.int64))
 
 
 def test_a_file_that_cannot_grow(tmp_path: Path, known_texts: None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class State:
         Its affinity to it.
     last_observed : (n_agents, n_agents) float
         Last observed affinity of listener (column) to speaker (row); NaN before the first.
+    learned : dict of str to float array
+        Weights that the affinity model learned during the run, by name; empty where it learns nothing.
     """
 
     tick: int
@@ -46,6 +48,7 @@ class State:
     heard: NDArray[np.int64]
     heard_affinity: NDArray[np.float64]
     last_observed: NDArray[np.float64]
+    learned: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ def save_checkpoint(path: Path, state: State, rng: np.random.Generator) -> None:
     """Write the state and the random generator's position, atomically."""
     tensors: dict[str, NDArray[Any]] = {name: getattr(state, name) for name in _ARRAYS}
     tensors |= {f"memory.{name}": getattr(state.memory, name) for name in _MEMORY}
+    tensors |= {f"learned.{name}": value for name, value in state.learned.items()}
     scalars = json.dumps({"tick": state.tick, "topic": state.topic, "next_label": state.next_label})
     write_tensors(path, FORMAT, tensors, {"scalars": scalars, "rng": json.dumps(rng.bit_generator.state)})
 
@@ -40,7 +41,8 @@ def load_checkpoint(path: Path) -> tuple[State, dict[str, Any]]:
     try:
         memory = Memory(**{name: tensors[f"memory.{name}"].copy() for name in _MEMORY})
         arrays: dict[str, Any] = {name: tensors[name].copy() for name in _ARRAYS}
-        state = State(memory=memory, **json.loads(texts["scalars"]), **arrays)
+        learned = {n.removeprefix("learned."): tensors[n].copy() for n in tensors if n.startswith("learned.")}
+        state = State(memory=memory, learned=learned, **json.loads(texts["scalars"]), **arrays)
         return state, json.loads(texts["rng"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(str(path), f"is not a complete checkpoint ({error})") from None

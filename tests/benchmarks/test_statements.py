@@ -5,6 +5,9 @@ pytest tests/benchmarks/test_statements.py -s -m benchmark
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,6 +37,26 @@ def test_words_hardly_give_the_side_away() -> None:
         auc = roc_auc_score(supports, predicted_sides(chosen))
         print(f"bag of words, side given the motion, {name}: AUC {auc:.3f} on {len(chosen):,} statements")
         assert name == "other policy" or auc < LIMIT
+
+
+def test_words_give_much_away_in_the_public_sets() -> None:
+    """For comparison: why a model does better there than on the project's own held-out topics."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
+    data = os.environ.get("ECOSYSTEM_DATA")
+    if data is None:
+        pytest.skip("ECOSYSTEM_DATA names no folder with the public stance sets")
+    table = read_stance(Path(data), np.random.default_rng(0))
+    texts, usable = np.array(table.texts, object), (table.side != 0) & ~table.motion
+    print()
+    for source in ("ibm", "perspectrum", "climate-energy"):
+        train, dev = (usable & (table.source == source) & ((table.split == "dev") == held) for held in (False, True))
+        words = TfidfVectorizer(ngram_range=(1, 2), min_df=2)
+        model = LogisticRegression().fit(words.fit_transform(texts[train]), table.side[train])
+        auc = roc_auc_score(table.side[dev], model.decision_function(words.transform(texts[dev])))
+        print(f"bag of words, side given the motion, held-out topics of {source}: AUC {auc:.3f}")
 
 
 def test_words_hardly_tell_agreement_from_opposition() -> None:

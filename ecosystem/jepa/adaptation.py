@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from ecosystem.jepa.affinity import AffinityModel
 from ecosystem.jepa.coding import Codes
 from ecosystem.jepa.encoder import Encoder, digest_of, on_one_thread
-from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, inference
+from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, distances, inference
 from ecosystem.jepa.statements import Statements
 
 Array = NDArray[np.float32]
@@ -229,8 +229,7 @@ class Learner:
         """Read the statements anew, with the predictors as they are now."""
         self._values = recode(self._values, self._networks)
         codes = self.model.coder.unpack(self._values)
-        texts = self.statements.texts
-        affinity, _ = self.model.relate(texts, texts)
+        affinity, _ = self.model.relate_all(self.statements.texts)
         replies = self.model.reply_energies(codes.latents, codes.latents)
         self.statements = replace(self.statements, affinity=affinity, reply_energy=replies)
 
@@ -298,9 +297,9 @@ def recode(values: Array, networks: Sequence[JEPA]) -> Array:
         for k, network in enumerate(networks):
             start = k * (2 * d + 1)
             z = torch.from_numpy(np.ascontiguousarray(values[:, start : start + d]))
-            agree, oppose = network.predict(z, AGREE), network.predict(z, OPPOSE)
-            recoded[:, start + d : start + 2 * d] = (agree - oppose).numpy()
-            recoded[:, start + 2 * d] = (oppose.square().sum(1) - agree.square().sum(1)).numpy()
+            turn, bias = network.turn(z)
+            recoded[:, start + d : start + 2 * d] = turn.numpy()
+            recoded[:, start + 2 * d] = bias.numpy()
     return recoded
 
 
@@ -322,9 +321,7 @@ def _energies(network: JEPA, latents: Tensor) -> list[Tensor]:
     """Return the agree and the oppose energy of all pairs, averaged over both directions: two ``(n, n)``."""
     both = []
     for relation in (AGREE, OPPOSE):
-        predicted = network.predict(latents, relation)
-        square = predicted.square().sum(1, keepdim=True) + latents.square().sum(1) - 2 * predicted @ latents.T
-        energy = square.clamp_min(0) / latents.shape[1]
+        energy = distances(network.predict(latents, relation), latents)
         both.append((energy + energy.T) / 2)
     return both
 

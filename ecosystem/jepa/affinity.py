@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecosystem.jepa.coding import Codes, StatementCoder
 from ecosystem.jepa.encoder import Encoder
-from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, inference
+from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, distances, inference
 from ecosystem.jepa.statements import Statements
 from ecosystem.tensors import write_tensors
 
@@ -121,6 +121,12 @@ class AffinityModel:
                 affinity[row, places[text]] = 1
         return affinity, relevance
 
+    def relate_all(self, texts: Sequence[str]) -> tuple[Array, Array]:
+        """Return `relate` of texts with themselves, ``(n, n) float32``, symmetric to the bit."""
+        # Sums in two orders differ in the last place.
+        affinity, relevance = (np.asarray((m + m.T) / 2, np.float32) for m in self.relate(texts, texts))
+        return affinity, relevance
+
     def uncertainty_matrix(self, texts_a: Sequence[str], texts_b: Sequence[str]) -> Array:
         """Return how far the ensemble disagrees: the standard deviation of P(agree) over networks, ``(n, m)``."""
         a, b = self.codes(texts_a), self.codes(texts_b)
@@ -144,8 +150,7 @@ class AffinityModel:
     ) -> Statements:
         """Return the table of a debate's statements, everything the step gathers from."""
         codes = self.codes(texts, progress)
-        # Symmetric to the bit: sums in two orders differ in the last place.
-        affinity, relevance = (np.asarray((m + m.T) / 2, np.float32) for m in self.relate(texts, texts))
+        affinity, relevance = self.relate_all(texts)
         topic_of = np.asarray(topic_of)
         relevance *= topic_of[:, None] == topic_of[None, :]
         cosine, replies = self.cosine_matrix(texts, texts), self.reply_energies(codes.latents, codes.latents)
@@ -158,13 +163,8 @@ class AffinityModel:
         (r = 0) or opposes (r = 1) with speaker u.
         """
         with inference():
-            to = torch.from_numpy(listeners)
-            rows = []
-            for relation in (AGREE, OPPOSE):
-                predicted = self.network.predict(torch.from_numpy(speakers), relation)
-                square = predicted.square().sum(1, keepdim=True) + to.square().sum(1) - 2 * predicted @ to.T
-                rows.append(square.clamp_min(0) / to.shape[1])
-            energies: Array = torch.stack(rows).numpy()
+            a, b = torch.from_numpy(speakers), torch.from_numpy(listeners)
+            energies: Array = torch.stack([distances(self.network.predict(a, r), b) for r in (AGREE, OPPOSE)]).numpy()
         return energies
 
     def member_logits(self, a: Codes, b: Codes) -> Array:

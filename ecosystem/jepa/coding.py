@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecosystem.jepa.encoder import LayerEncoder, digest_of
-from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, build_network, inference
+from ecosystem.jepa.network import JEPA, build_network, inference
 
 Array = NDArray[np.float32]
 
@@ -131,9 +131,8 @@ class StatementCoder:
         parts = []
         for network in self.networks:
             z = network.encode(features)
-            agree, oppose = network.predict(z, AGREE), network.predict(z, OPPOSE)
-            bias = oppose.square().sum(1, keepdim=True) - agree.square().sum(1, keepdim=True)
-            parts += [z, agree - oppose, bias]
+            turn, bias = network.turn(z)
+            parts += [z, turn, bias[:, None]]
         first, weight = self.networks[0], torch.from_numpy(self.topic_map)
         topic = ((features - first.mean) * first.scale) @ weight[:-1] + weight[-1]
         return torch.cat([*parts, torch.nn.functional.normalize(topic, dim=1)], 1)

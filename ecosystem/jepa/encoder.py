@@ -74,7 +74,7 @@ class LayerEncoder:
 
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Features:
         """Encode ``texts`` to ``(n_texts, (n_layers + 1) * width) float32``."""
-        return self._in_batches(texts, self.pool, progress)
+        return self.in_batches(texts, self.pool, progress)
 
     def tokenize(self, texts: Sequence[str], max_tokens: int = _MAX_TOKENS) -> list[list[int]]:
         """Return the token ids of each text, cut at ``max_tokens``."""
@@ -112,9 +112,10 @@ class LayerEncoder:
             hidden.append(state[0] if isinstance(state, tuple) else state)
         return torch.cat([state.mean(1) for state in hidden], 1)
 
-    def _in_batches(
+    def in_batches(
         self, texts: Sequence[str], pool: Callable[[Any], Any], progress: Callable[[int], None] | None
     ) -> Features:
+        """Apply ``pool`` to batches of equally long token rows, always of as many rows; return its rows in order."""
         import torch
 
         if not len(texts):
@@ -177,7 +178,7 @@ class SentenceEncoder:
             hidden = self._layers.transformer(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
             return torch.nn.functional.normalize(hidden.mean(1), dim=1)
 
-        return self._layers._in_batches(texts, pool, progress)
+        return self._layers.in_batches(texts, pool, progress)
 
 
 @contextmanager

@@ -88,6 +88,20 @@ class JEPA(nn.Module):
             columns.append((forth + back) / 2)
         return torch.stack(columns, 1)
 
+    def turn(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``g(z, agree) - g(z, oppose)`` and ``|g(z, oppose)| ** 2 - |g(z, agree)| ** 2`` of latents z.
+
+        Shapes (n, latent_dim) and (n,). With the latents they give ``e_oppose - e_agree`` of any pair (`coding.Member`).
+        """
+        agree, oppose = self.predict(latents, AGREE), self.predict(latents, OPPOSE)
+        return agree - oppose, oppose.square().sum(1) - agree.square().sum(1)
+
+
+def distances(predicted: Tensor, latents: Tensor) -> Tensor:
+    """Return the mean squared distance of every prediction (row) from every latent (column), (n, m)."""
+    square = predicted.square().sum(1, keepdim=True) + latents.square().sum(1) - 2 * predicted @ latents.T
+    return square.clamp_min(0) / latents.shape[1]
+
 
 @contextmanager
 def inference() -> Iterator[None]:

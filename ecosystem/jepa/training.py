@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ecosystem.jepa.losses import sigreg
-from ecosystem.jepa.network import AGREE, JEPA, NEUTRAL, OPPOSE
+from ecosystem.jepa.network import AGREE, JEPA, NEUTRAL, OPPOSE, distances
 from ecosystem.jepa.phrasing import Phrasing
 from ecosystem.jepa.stance import OWN, StanceTable
 
@@ -171,7 +171,7 @@ class Objective(nn.Module):
         same = (group[:, None] == group) & ~torch.eye(len(z), dtype=torch.bool)
         product = side[:, None] * side
         partners = torch.stack([same & (product == 1), same & (product == -1)])
-        forth = torch.stack([_distances(self.network.predict(z, r), z) for r in (AGREE, OPPOSE, NEUTRAL)])
+        forth = torch.stack([distances(self.network.predict(z, r), z) for r in (AGREE, OPPOSE, NEUTRAL)])
         energies = (forth + forth.transpose(1, 2)) / 2
         one, other = torch.nonzero(same.triu(), as_tuple=True)
         # A statement that takes no side neither agrees nor opposes: both are as likely.
@@ -190,12 +190,6 @@ class Objective(nn.Module):
             loss = loss + recipe.retrieval * retrieval
             parts["retrieval"] = retrieval
         return loss, {name: float(value.detach()) for name, value in parts.items()}
-
-
-def _distances(predicted: Tensor, latents: Tensor) -> Tensor:
-    """Return the mean squared distance of every prediction (row) from every latent (column)."""
-    square = predicted.square().sum(1, keepdim=True) + latents.square().sum(1) - 2 * predicted @ latents.T
-    return square.clamp_min(0) / latents.shape[1]
 
 
 def _retrieval(energies: Tensor, partners: Tensor) -> Tensor:

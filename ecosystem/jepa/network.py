@@ -91,7 +91,7 @@ class JEPA(nn.Module):
     def turn(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``g(z, agree) - g(z, oppose)`` and ``|g(z, oppose)| ** 2 - |g(z, agree)| ** 2`` of latents z.
 
-        Shapes (n, latent_dim) and (n,). With the latents they give ``e_oppose - e_agree`` of any pair (`coding.Member`).
+        Shapes (n, latent_dim) and (n,). With the latents: ``e_oppose - e_agree`` of any pair (`coding.Member`).
         """
         agree, oppose = self.predict(latents, AGREE), self.predict(latents, OPPOSE)
         return agree - oppose, oppose.square().sum(1) - agree.square().sum(1)

@@ -30,8 +30,27 @@ def measures() -> str:
     from ecosystem.measures import CATALOGUE
 
     rows = ["| column | measure | meaning |", "|---|---|---|"]
-    rows += [f"| `{name}` | {entry.title} | {entry.meaning} |" for name, entry in CATALOGUE.items()]
+    for name, entry in CATALOGUE.items():
+        rows.append(f"| [`{name}`](measures.md#{name}) | {entry.title} | {entry.meaning} |")
     return "\n".join(rows)
+
+
+def measures_page() -> str:
+    """Return the page of measures, with formulas and sources, from the catalogue."""
+    from ecosystem.measures import CATALOGUE, NOTATION
+
+    parts = [
+        "# Measures",
+        "Every step of a run is a row of `metrics.parquet`, and every measure a column of it, empty where it is not "
+        "defined. A step is measured over the agents present. From Python, each is a function of arrays in "
+        "`ecosystem.measures`.",
+        "Symbols:",
+        "\n".join(f"- `{symbol}`: {meaning}" for symbol, meaning in NOTATION.items()),
+    ]
+    for name, entry in CATALOGUE.items():
+        facts = (f"Formula: `{entry.formula}`", f"Range: {entry.range_in_words}", f"Source: {entry.source}")
+        parts += [f"## {name}", f"**{entry.title}**: {entry.meaning}.", "\n".join(f"- {fact}" for fact in facts)]
+    return "\n\n".join(parts) + "\n"
 
 
 def metrics() -> str:
@@ -88,6 +107,7 @@ def documents() -> dict[Path, str]:
         DOCS / "affinity.md": _insert(DOCS / "affinity.md", "metrics", metrics()),
         DOCS / "scenarios.md": _insert(DOCS / "scenarios.md", "parameters", parameters()),
         DOCS / "runs.md": _insert(DOCS / "runs.md", "measures", measures()),
+        DOCS / "measures.md": measures_page(),
         DOCS / "cli.md": commands(),
         DOCS / "scenario.schema.json": schema(),
     }

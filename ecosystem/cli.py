@@ -88,12 +88,26 @@ def run(
             help="Finish the newest unfinished run of this configuration and seed, or name the finished one.",
         ),
     ] = False,
+    kernels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Run under each of these opinion kernels (argument, degroot, fj, deffuant, hk); compare the runs.",
+        ),
+    ] = None,
+    entries: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Run under each of these entry rules (nash, individual, contractual); compare the runs.",
+        ),
+    ] = None,
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of the affinity model.")] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a scenario: simulate the debate and write a folder with tables, figures and a report."""
-    from ecosystem.console import progress
+    from ecosystem.console import print_variants, progress
     from ecosystem.execute import run as execute
 
     changes = _changes(set_)
@@ -102,12 +116,23 @@ def run(
             raise InputError(f"--{name}", f"is given twice, as {value} and as --set {name}={changes[name]}")
         if value is not None:
             changes[name] = value
+    compared = kernels is not None or entries is not None
     with progress(quiet or as_json) as tell:
-        finished = execute(scenario, out=out, resume=resume, weights=weights, progress=tell, **changes)
+        if compared:
+            from ecosystem.variants import run_variants
+
+            finished: Any = run_variants(
+                scenario, kernels=_names(kernels), entries=_names(entries), out=out, resume=resume, weights=weights,
+                progress=tell, **changes,
+            )  # fmt: skip
+        else:
+            finished = execute(scenario, out=out, resume=resume, weights=weights, progress=tell, **changes)
     if as_json:
         _print_json(finished.summary())
-    else:
-        typer.echo(finished.path / "report.html")
+        return
+    if compared and not quiet:
+        print_variants(finished.summary())
+    typer.echo(finished.path / "report.html")
 
 
 @app.command()
@@ -220,6 +245,27 @@ def compare(
 
 
 @app.command()
+def landscape(
+    scenario: ScenarioArgument,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List every division into coalitions that no single move makes better, with its energy and its basin.
+
+    All divisions into at most max_coalitions (two where there is no cap) are tried, so it takes few personas: up to
+    20 in two coalitions.
+    """
+    from ecosystem.console import print_landscape
+    from ecosystem.landscapes import landscape as enumerate_all
+
+    found = enumerate_all(scenario, **_changes(set_))
+    if as_json:
+        _print_json(found)
+    else:
+        print_landscape(found)
+
+
+@app.command()
 def scenarios(as_json: JsonOption = False) -> None:
     """List the scenarios that can be run by name."""
     from ecosystem.reading import describe_scenarios
@@ -323,6 +369,10 @@ def _changes(assignments: list[str] | None) -> dict[str, Any]:
             raise InputError("--set", f"found {shorten(assignment)}; key=value is accepted")
         changes[key.strip()] = None if value.strip().lower() in ("null", "none") else value.strip()
     return changes
+
+
+def _names(given: str | None) -> list[str]:
+    return [] if given is None else [name.strip() for name in given.split(",")]
 
 
 def _print_json(value: Any) -> None:

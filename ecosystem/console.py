@@ -10,8 +10,10 @@ from typing import Any
 
 _NAMES = {
     "encode": "encoding statements",
+    "variants": "running variants",
     "simulate": "simulating",
     "report": "writing the report",
+    "contrast": "comparing variants",
     "head": "training the head",
     "encoder": "tuning the encoder",
     "check": "checking",
@@ -91,6 +93,42 @@ def print_comparison(found: dict[str, Any], most: int = 8) -> None:
     if table.row_count:
         Console().print(table)
     print(f"{_counted(len(shared), 'topic')} on which two or more speak; on {unclear} the interval reaches both sides.")
+
+
+def print_landscape(found: dict[str, Any], most: int = 20) -> None:
+    """Print the minima of a landscape as a table, the lowest first."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    minima = found["minima"]
+    known = bool(minima) and "bloc_recovery" in minima[0]
+    table = Table("energy", "basin", "coalitions", *(["ARI with blocs"] if known else []), show_lines=True)
+    for row in minima[:most]:
+        members = "\n".join(", ".join(coalition) for coalition in row["coalitions"])
+        recovery = [f"{row['bloc_recovery']:.2f}"] if known else []
+        table.add_row(f"{row['energy']:.6g}", f"{row['basin'] / found['configurations']:.1%}", Text(members), *recovery)
+    Console().print(table)
+    tried = f"{_counted(found['configurations'], 'division')} into at most {found['max_coalitions']} coalitions"
+    left = f", of which the lowest {most} are shown" if len(minima) > most else ""
+    print(f"{tried}: {len(minima):,} with no better neighbour{left}. Basin: what steepest descent leads there.")
+
+
+def print_variants(found: dict[str, Any]) -> None:
+    """Print how each variant of a run ended as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = {"coalitions": ".0f", "largest": ".0%", "alone": ".0%", "opinion_variance": ".3f", "modularity": ".2f"}
+    table = Table("kernel", "entry", *(name.replace("_", " ") for name in columns))
+    for row in found["variants"]:
+        values = [row["metrics"].get(name) for name in columns]
+        shown = [
+            "-" if value is None else format(value, how) for value, how in zip(values, columns.values(), strict=True)
+        ]
+        table.add_row(row["kernel"], row["entry"], *shown)
+    console = Console()
+    console.print(table, width=max(console.width, 90))
 
 
 def _counted(n: int, noun: str) -> str:

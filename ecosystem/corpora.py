@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecosystem.errors import InputError, nearest, shorten
+from ecosystem.errors import InputError, brief, nearest, shorten
 from ecosystem.scenario import printable
 
 MAX_FILE_BYTES = 32_000_000
@@ -61,6 +61,38 @@ def read_corpus(path: Path, shown: str) -> list[Row]:
     if not rows:
         raise InputError(shown, "holds no statement; at least one is needed")
     return rows
+
+
+def read_affinity(path: Path, shown: str) -> dict[str, dict[str, float]]:
+    """Return the square table of a CSV or TSV: the affinity of each persona (row) to each other (column).
+
+    The first column, ``persona``, holds keys; every other column is headed by one. Empty cells and a persona's
+    affinity to itself are left out.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or a cell is no number from -1 to 1.
+    """
+    content = read_text(path, shown)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else delimiter_of(content)
+    found: dict[str, dict[str, float]] = {}
+    for where, cells in table_cells(content, shown, delimiter, ("persona",)):
+        row = found.setdefault(cells.pop("persona").strip(), {})
+        if row:
+            raise InputError(where, "a persona has two rows; one is accepted")
+        row |= {key: _affinity_of(cell, f"{where}: {brief(key)}") for key, cell in cells.items() if cell.strip()}
+    return {key: {other: value for other, value in row.items() if other != key} for key, row in found.items()}
+
+
+def _affinity_of(cell: str, where: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = float("nan")
+    if not -1 <= value <= 1:
+        raise InputError(where, f"found {shorten(cell)}; a number from -1 to 1 is accepted")
+    return value
 
 
 def read_text(path: Path, shown: str, limit: int = MAX_FILE_BYTES) -> str:
@@ -189,9 +221,11 @@ def delimiter_of(content: str) -> str:
 
 
 def table_cells(
-    content: str, shown: str, delimiter: str, needed: Sequence[str], known: Sequence[str]
+    content: str, shown: str, delimiter: str, needed: Sequence[str], known: Sequence[str] | None = None
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Read a table with a header line: where each row ends, and its cells in the columns of ``known``.
+
+    Columns are known whatever their case. None: all columns, spelled as they are.
 
     Raises
     ------
@@ -202,7 +236,8 @@ def table_cells(
     csv.field_size_limit(MAX_FILE_BYTES)
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
     try:
-        header = [name.strip().lower() for name in next(reader, [])]
+        header = [name.strip() if known is None else name.strip().lower() for name in next(reader, [])]
+        known = header if known is None else known
         for name in needed:
             if name not in header:
                 raise InputError(shown, f"line 1: no column {name!r}; found {shorten(', '.join(header))}")

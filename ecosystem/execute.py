@@ -92,13 +92,15 @@ def run(
 
 
 def rewrite_report(folder: str | Path) -> Run:
-    """Draw a finished run's figures and write its report anew, from its tables."""
+    """Draw a finished run's figures and write its report and ODD description anew, from its tables."""
     from ecosystem.report.document import write_report
     from ecosystem.report.gallery import write_figures
     from ecosystem.report.notebook import Run
+    from ecosystem.report.odd import write_odd
 
     finished = Run(folder)
     write_figures(finished.path, finished)
+    write_odd(finished.path, finished)
     write_report(finished.path, finished)
     return finished
 
@@ -136,6 +138,7 @@ def _finish(writer: RunWriter, manifest: dict[str, Any], tell: Progress) -> None
     from ecosystem.record.statements import write_statement_tables
     from ecosystem.report.document import write_report
     from ecosystem.report.gallery import write_figures
+    from ecosystem.report.odd import write_odd
 
     folder, model = writer.folder, writer.model
     began = time.process_time()
@@ -149,6 +152,7 @@ def _finish(writer: RunWriter, manifest: dict[str, Any], tell: Progress) -> None
     tables = RunTables(folder, model.scenario)
     write_figures(folder, tables)
     tell("report", 2, 3)
+    write_odd(folder, tables)
     write_report(folder, tables)
     manifest["timings"]["report_cpu_s"] = round(time.process_time() - began, 3)
     manifest["timings"]["process_cpu_s"] = round(time.process_time(), 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.debater import Debater
-from agents.persona import Persona
 from agents.policies import POLICIES, SILENT, Floor, choose
 from ecosystem.dynamics.alignment import align
-from ecosystem.dynamics.coalitions import Game, Move, defectors, regroup
+from ecosystem.dynamics.coalitions import Game, Regrouping, regroup, stability, threshold_at
 from ecosystem.dynamics.events import carry_labels, find_cause, find_events, lone_label
-from ecosystem.dynamics.exchange import EMPTY, acceptance, draw_speakers, hearing_probabilities, start_memory
-from ecosystem.dynamics.state import Heard, LedgerEntry, State, Step
+from ecosystem.dynamics.exchange import hearing_probabilities
+from ecosystem.dynamics.kernels import KERNELS, Meeting
+from ecosystem.dynamics.positions import held_opinions
+from ecosystem.dynamics.state import Applied, Heard, LedgerEntry, State, Step
+from ecosystem.interventions import Stage
 from ecosystem.jepa.statements import Statements, affinity_to_holders, held_matrix
 from ecosystem.measures import CATALOGUE, Snapshot, measure
+from ecosystem.opening import (
+    given_affinity,
+    index_statements,
+    known_blocs,
+    opening_state,
+    positions_of,
+    topic_coupling,
+)
 from ecosystem.reading import load_scenario
 from ecosystem.scenario import Scenario
 
@@ -90,12 +101,14 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         ]
         self._weights = np.array([persona.weight for persona in self.personas])
         self._openness = np.array([persona.openness for persona in self.personas])
+        self._talkativeness = np.array([persona.talkativeness for persona in self.personas])
         self._blocs = known_blocs(self.personas)
-        self._corpus = np.zeros((len(self.personas), len(texts)), bool)
-        for index, persona in enumerate(self.personas):
-            self._corpus[index, list(persona.corpus)] = True
+        self._given = given_affinity(self.scenario)
+        self._coupling = topic_coupling(self.scenario)
+        positions = positions_of(self.scenario, self.statements, jepa)
+        self.state = opening_state(self.scenario, self.personas, self.statements, positions, self.rng)
+        self.stage = Stage(self.scenario, self.personas, self.statements, positions)
         self._learner = self._start_learning()
-        self.state = self._start()
         self.datacollector = mesa.DataCollector({name: _last_metric(name) for name in CATALOGUE})
 
     # The step: everyone reads the state of step t; what they do makes step t + 1.
@@ -103,42 +116,48 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     def step(self) -> None:
         """Take one step."""
         before = self.state.partition, self.state.alignment, self.state.last_observed
-        self.state.tick += 1
-        self.state.topic = self._topic_now()
+        interventions = self.open()
         forecast, cosine = self.predict()
         utterances = self.speak()
         heard = self.listen(utterances)
         self.align(heard.affinity)
-        moves, settled = self.regroup()
-        self.record(before, forecast, cosine, utterances, heard, moves, settled)
+        regrouping = self.regroup()
+        self.record(before, interventions, forecast, cosine, utterances, heard, regrouping)
         self.learn(utterances, heard.affinity)
+
+    def open(self) -> tuple[Applied, ...]:
+        """Begin a step: settle what is debated, then let the interventions scheduled for it take place."""
+        self.state.tick += 1
+        self.state.topic = self._topic_now()
+        # The affinity model may have learned since the debate began.
+        return replace(self.stage, statements=self.statements).intervene(self.state, self.rng)
 
     def predict(self) -> tuple[Matrix, Matrix]:
         """Return the affinity expected of listeners (columns) to speakers (rows), by JEPA and by cosine.
 
         The mean over what a speaker may say: the statements of its own corpus that it still holds on the
-        topic under debate, or those it took over where no own one is left.
+        topic under debate, or those it took over where no own one is left. NaN for those who are absent.
         """
         table, holders = self.statements, self._holders()
         rows = np.flatnonzero(table.topic_of == self.state.topic)
         held = holders[:, rows].astype(np.float64)
-        own = held * self._corpus[:, rows]
+        own = held * self.state.corpus[:, rows]
         may_say = np.where(own.any(1, keepdims=True), own, held)
         count = may_say.sum(1, keepdims=True)
         expected = []
         for scores in (table.affinity, table.cosine):
             received = affinity_to_holders(scores[rows], table.relevance[rows], holders)
             mean = np.where(count > 0, may_say @ received / count.clip(1), np.nan)
-            np.fill_diagonal(mean, np.nan)
-            expected.append(mean)
+            expected.append(self._among_present(mean))
         return expected[0], expected[1]
 
     def speak(self) -> NDArray[np.int64]:
         """Return what each agent says: a row of the table of statements, or `SILENT`."""
-        talkativeness = np.array([debater.persona.talkativeness for debater in self.debaters])
-        active = self.rng.random(len(self.debaters)) < talkativeness
-        floor = self._floor()
+        active = (self.rng.random(len(self.debaters)) < self._talkativeness) & self.state.present
         said = np.full(len(self.debaters), SILENT, np.int64)
+        if not len(self.statements):
+            return said
+        floor = self._floor()
         own_mind = np.array([type(debater).speak is not Debater.speak for debater in self.debaters])
         for policy in dict.fromkeys(debater.policy for debater in self.debaters):
             same = np.array([debater.policy is policy for debater in self.debaters])
@@ -152,72 +171,75 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         return said
 
     def listen(self, utterances: NDArray[np.int64]) -> Heard:
-        """Let everyone hear everyone, and weigh the argument of one speaker drawn by homophily."""
-        state, table = self.state, self.statements
-        spoke = utterances != SILENT
-        affinity = np.full(state.alignment.shape, np.nan)
-        affinity[spoke] = affinity_to_holders(
-            table.affinity[utterances[spoke]], table.relevance[utterances[spoke]], self._holders()
+        """Let everyone hear everyone, by the kernel of the scenario."""
+        state, spoke = self.state, utterances != SILENT
+        influence = hearing_probabilities(state.alignment, spoke, self.live("homophily"))
+        influence[~state.present] = 0.0
+        meeting = Meeting(
+            state.tick,
+            state.topic,
+            utterances,
+            self._received(utterances),
+            influence,
+            state.memory,
+            state.opinions,
+            state.initial,
+            self._openness,
+            state.stubbornness,
+            self._coupling,
+            self.live("bias"),
+            self.live("confidence"),
+            self.parameters.convergence,
         )
-        np.fill_diagonal(affinity, np.nan)
-        probabilities = hearing_probabilities(state.alignment, spoke, self.parameters.homophily)
-        speaker = draw_speakers(probabilities, self.rng)
-        draws = self.rng.random(len(speaker))
-        listeners = np.flatnonzero(speaker != EMPTY)
-        arguments = utterances[speaker[listeners]]
-        agreement = affinity[speaker[listeners], listeners]
-        agreement = np.nan_to_num(agreement)  # no view on the topic: neither agrees nor opposes
-        chance = acceptance(agreement, self.parameters.bias, self._openness[listeners])
-        taken = draws[listeners] < chance
-        accepted = np.zeros(len(speaker), bool)
-        accepted[listeners] = taken
-        dropped = np.full(len(speaker), EMPTY, np.int64)
-        dropped[listeners[taken]] = state.memory.adopt(listeners[taken], arguments[taken], state.tick)
-        state.heard = state.heard.copy()
-        state.heard[listeners] = arguments
-        state.heard_affinity = state.heard_affinity.copy()
-        state.heard_affinity[listeners] = agreement
-        state.last_observed = np.where(np.isnan(affinity), state.last_observed, affinity)
-        return Heard(affinity, speaker, accepted, dropped)
+        heard = KERNELS[self.parameters.kernel](meeting, self.rng)
+        self._remember(utterances, heard)
+        return heard
 
     def align(self, observed: Matrix) -> None:
-        """Move the running mean of affinity on the edges of the alignment graph."""
-        self.state.alignment = align(self.state.alignment, observed, self.parameters.learning_rate)
+        """Move the running mean of affinity on the edges of the alignment graph; affinity that is given stays."""
+        if self._given is None:
+            self.state.alignment = align(self.state.alignment, observed, self.live("learning_rate"))
 
-    def regroup(self) -> tuple[list[Move], bool]:
-        """Let agents move between coalitions until no one gains; return the moves and whether it settled."""
-        partition, moves, settled = regroup(self.game(), self.state.partition, self.rng)
-        carried = carry_labels(self.state.partition, partition, self.state.next_label)
-        self.state.partition, self.state.next_label = carried
-        return moves, settled
+    def regroup(self) -> Regrouping:
+        """Let those present move between coalitions until no one gains."""
+        state, here = self.state, self.here
+        regrouping = regroup(self.game(), state.partition[here], self.rng)
+        partition = np.array([lone_label(agent) for agent in range(len(self.debaters))], np.int64)
+        partition[here] = regrouping.partition
+        state.partition, label = carry_labels(state.partition, partition, state.next_label)
+        state.born = np.append(state.born, np.full(label - state.next_label, state.tick))
+        state.next_label = label
+        return regrouping
 
     def record(
         self,
         before: tuple[NDArray[np.int64], Matrix, Matrix],
+        interventions: tuple[Applied, ...],
         forecast: Matrix,
         cosine: Matrix,
         utterances: NDArray[np.int64],
         heard: Heard,
-        moves: list[Move],
-        settled: bool,
+        regrouping: Regrouping,
     ) -> None:
         """Score the forecast, find the events and their causes, and hand the step on."""
-        state, (partition, alignment, persistence) = self.state, before
-        snapshot = Snapshot(
-            state.alignment, partition, state.partition, forecast, heard.affinity, cosine, persistence, self._blocs
-        )
+        state, here, (partition, alignment, persistence) = self.state, self.here, before
         gains = np.zeros(len(self.debaters))
-        for move in moves:
-            gains[move.agent] += move.gain
-        events = tuple(
-            LedgerEntry(
-                event,
-                find_cause(event, alignment, state.alignment, heard.affinity),
-                float(gains[list(event.agents)].sum()),
-            )
-            for event in find_events(partition, state.partition)
+        for move in regrouping.moves:
+            gains[here[move.agent]] += move.gain
+        game, among = self.game(), np.ix_(here, here)
+        unrest = stability(game, state.partition[here])
+        labels = np.unique(state.partition[state.partition >= 0])
+        snapshot = Snapshot(
+            state.alignment[among],
+            partition[here],
+            state.partition[here],
+            *(matrix[among] for matrix in (forecast, heard.affinity, cosine, persistence)),
+            None if self._blocs is None else self._blocs[here],
+            opinions=state.opinions[here],
+            ages=state.tick - state.born[labels] + 1,
+            potential=game.potential(state.partition[here]),
+            defectors=unrest.tempted[self.parameters.entry],
         )
-        game = self.game()
         self.last = Step(
             state.tick,
             state.topic,
@@ -228,10 +250,20 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             state.alignment,
             state.partition,
             self.agent_latents(),
-            events,
-            settled,
-            len(defectors(game, state.partition)),
-            game.potential(state.partition),
+            tuple(
+                LedgerEntry(
+                    event,
+                    find_cause(event, alignment, state.alignment, heard.affinity),
+                    float(gains[list(event.agents)].sum()),
+                )
+                for event in find_events(partition, state.partition)
+            ),
+            interventions,
+            regrouping.settled,
+            regrouping.cycle,
+            replace(unrest, defections=tuple(replace(t, agent=int(here[t.agent])) for t in unrest.defections)),
+            state.opinions,
+            state.present,
             measure(snapshot),
         )
         self.datacollector.collect(self)
@@ -255,10 +287,23 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
 
     # Views of the state.
 
+    @property
+    def here(self) -> NDArray[np.int64]:
+        """The agents who are present."""
+        return np.flatnonzero(self.state.present)
+
+    def live(self, parameter: str) -> float:
+        """Return a parameter's present value: the scenario's, unless an intervention has changed it."""
+        return float(self.state.shocks.get(parameter, getattr(self.parameters, parameter)))
+
     def game(self) -> Game:
-        """Return the coalition game at the present alignment."""
-        p = self.parameters
-        return Game(self.state.alignment, self._weights, p.threshold, p.switching_cost, p.entry, p.max_coalitions)
+        """Return the coalition game of those present, at the present alignment."""
+        p, here = self.parameters, self.here
+        among = np.ix_(here, here)
+        alignment = self.state.alignment[among]
+        gamma = threshold_at(alignment, p.threshold_rule, self.live("threshold"))
+        stakes = alignment if self._given is None else self._given[among]
+        return Game(stakes, self._weights[here], gamma, self.live("switching_cost"), p.entry, p.max_coalitions)
 
     def agent_latents(self) -> NDArray[np.float32]:
         """Return the mean latent of what each agent holds, (n_agents, latent_dim)."""
@@ -285,31 +330,50 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
 
         learner = Learner(self.jepa, self.statements)
         if self.parameters.learn == "adapt":
-            learner.adapt(self._corpus)
+            learner.adapt(self.state.corpus)
         self.jepa, self.statements = learner.model, learner.statements
         return learner
 
-    def _start(self) -> State:
-        n = len(self.personas)
-        stubbornness = np.array([persona.stubbornness for persona in self.personas])
-        corpora = [persona.corpus for persona in self.personas]
-        return State(
-            tick=0,
-            topic=0,
-            memory=start_memory(corpora, stubbornness, self.parameters.memory_size, self.rng),
-            alignment=np.zeros((n, n)),
-            partition=np.array([lone_label(agent) for agent in range(n)], np.int64),
-            next_label=1,
-            heard=np.full(n, SILENT, np.int64),
-            heard_affinity=np.zeros(n),
-            last_observed=np.full((n, n), np.nan),
-        )
+    def _received(self, utterances: NDArray[np.int64]) -> Matrix:
+        """Return the affinity of listeners (columns) to what speakers (rows) said; NaN where there is none."""
+        affinity = np.full((len(utterances), len(utterances)), np.nan)
+        spoke = np.flatnonzero(utterances != SILENT)
+        said, which = np.unique(utterances[spoke], return_inverse=True)
+        table = self.statements
+        affinity[spoke] = affinity_to_holders(table.affinity[said], table.relevance[said], self._holders())[which]
+        return self._among_present(affinity)
+
+    def _among_present(self, matrix: Matrix) -> Matrix:
+        """Return a matrix of pairs with NaN on the diagonal and for those who are absent."""
+        matrix[~self.state.present] = np.nan
+        matrix[:, ~self.state.present] = np.nan
+        np.fill_diagonal(matrix, np.nan)
+        return matrix
+
+    def _remember(self, utterances: NDArray[np.int64], heard: Heard) -> None:
+        """Keep what was heard for the next step, and the opinions that follow."""
+        state = self.state
+        listeners = np.flatnonzero(heard.speaker >= 0)
+        state.heard, state.heard_affinity = state.heard.copy(), state.heard_affinity.copy()
+        state.heard[listeners] = utterances[heard.speaker[listeners]]
+        state.heard_affinity[listeners] = np.nan_to_num(heard.affinity[heard.speaker[listeners], listeners])
+        state.last_observed = np.where(np.isnan(heard.affinity), state.last_observed, heard.affinity)
+        if heard.opinions is None:
+            n_topics = len(self.scenario.topics)
+            state.opinions = held_opinions(self._holders(), self.stage.positions, self.statements.topic_of, n_topics)
+        else:
+            state.opinions = state.opinions.copy()
+            state.opinions[:, state.topic] = heard.opinions
 
     def _topic_now(self) -> int:
-        n, tick, duration = len(self.scenario.topics), self.state.tick, self.parameters.topic_duration
+        tick, duration = self.state.tick, self.parameters.topic_duration
         if (tick - 1) % duration:
             return self.state.topic
-        return int(self.rng.integers(n)) if self.parameters.agenda == "random" else (tick - 1) // duration % n
+        agenda = np.flatnonzero(self.state.agenda)
+        if self.parameters.agenda == "random":
+            return int(agenda[self.rng.integers(len(agenda))])
+        later = agenda[agenda > self.state.topic] if tick > 1 else agenda
+        return int(later[0] if len(later) else agenda[0])
 
     def _holders(self) -> NDArray[np.float32]:
         return held_matrix(self.state.memory.held, len(self.statements))
@@ -319,7 +383,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         return Floor(
             state.topic,
             state.memory.held,
-            np.take_along_axis(self._corpus, state.memory.held, 1) & (state.memory.held >= 0),
+            np.take_along_axis(state.corpus, state.memory.held, 1) & (state.memory.held >= 0),
             state.memory.said,
             table.topic_of,
             table.cosine,
@@ -327,31 +391,6 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             state.heard,
             state.heard_affinity,
         )
-
-
-def index_statements(scenario: Scenario) -> tuple[list[Persona], list[str], NDArray[np.int64]]:
-    """Return the personas with corpora as rows of a table, and the table's texts and topics.
-
-    Statements are the distinct (topic, text) pairs, in order of first appearance.
-    """
-    topics = {topic.id: row for row, topic in enumerate(scenario.topics)}
-    rows: dict[tuple[int, str], int] = {}
-    personas = []
-    for key, persona in scenario.personas.items():
-        pairs = dict.fromkeys((topics[statement.topic], statement.text) for statement in persona.corpus)
-        corpus = tuple(rows.setdefault(pair, len(rows)) for pair in pairs)
-        traits = persona.traits.model_dump()
-        personas.append(Persona(key, persona.name, persona.description, corpus, bloc=persona.bloc, **traits))
-    return personas, [text for _, text in rows], np.array([topic for topic, _ in rows], np.int64)
-
-
-def known_blocs(personas: list[Persona]) -> NDArray[np.int64] | None:
-    """Return the known bloc of each agent as a label; None unless every persona has one."""
-    names = [persona.bloc for persona in personas]
-    if any(name is None for name in names):
-        return None
-    order = {name: label for label, name in enumerate(dict.fromkeys(names))}
-    return np.array([order[name] for name in names], np.int64)
 
 
 def _last_metric(name: str) -> Callable[[EcosystemModel], float]:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ecosystem.complaints import explain
-from ecosystem.corpora import FORMATS, Row, clean, fold, identify, read_corpus, read_text, slug
+from ecosystem.corpora import FORMATS, Row, clean, fold, identify, read_affinity, read_corpus, read_text, slug
 from ecosystem.errors import InputError, brief, nearest, shorten
 from ecosystem.plain_yaml import parse_yaml
 from ecosystem.scenario import Parameters, Scenario
@@ -84,10 +84,13 @@ def file_schema() -> dict[str, Any]:
     schema = Scenario.model_json_schema()
     parts = schema["$defs"]
     corpus = parts["Persona"]["properties"]["corpus"]
+    corpus["minItems"] = 1
     corpus["items"] = {"anyOf": [{"type": "string"}, corpus["items"]]}
     path = {"type": "string", "description": f"a file in the scenario's folder ({', '.join(FORMATS)})"}
     parts["Persona"]["properties"]["corpus"] = {"anyOf": [path, corpus]}
-    parts["Persona"]["required"] = ["corpus"]
+    parts["Persona"]["required"] = []
+    matrix = {"type": "string", "description": "a square table (.csv, .tsv) in the scenario's folder"}
+    schema["properties"]["affinity"] = {"anyOf": [matrix, schema["properties"]["affinity"]]}
     parts["Statement"]["required"] = ["text"]
     parts["Statement"]["properties"]["topic"] = {"type": "string", "description": "id or title of a topic"}
     schema["properties"]["personas"]["additionalProperties"] = False
@@ -155,6 +158,9 @@ def _fill_in(raw: dict[str, Any], folder: Path, shown: str) -> None:
             held.append((persona, list(rows)))
         elif isinstance(corpus, list):
             held.append((persona, [_inline(item, f"{where}.{i}") for i, item in enumerate(corpus)]))
+    if isinstance(raw.get("affinity"), str):
+        relative, where = raw["affinity"], f"{shown}: affinity"
+        raw["affinity"] = read_affinity(_inside(folder, relative, where), f"{where}: {shorten(relative)}")
     if not isinstance(topics, list) or not sound:
         return
     find_topic = _topics_of(topics, [row for _, corpus in held for row in corpus if isinstance(row, Row)])

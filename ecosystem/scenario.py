@@ -7,6 +7,8 @@ the documentation read it from `Parameters`.
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable
+from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -46,9 +48,14 @@ Text = Annotated[
 ]
 Prose = Annotated[str, AfterValidator(printable)]
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Alignment = Annotated[float, Field(ge=-1, le=1)]
+
 Policy = Literal["random", "salient", "responsive"]
 Entry = Literal["nash", "individual", "contractual"]
 Learning = Literal["none", "adapt", "online"]
+Kernel = Literal["argument", "degroot", "fj", "deffuant", "hk"]
+ThresholdRule = Literal["fixed", "mean", "quantile"]
 
 
 class _Frozen(BaseModel):
@@ -69,6 +76,11 @@ class Parameters(_Numbers):
 
     steps: int = Field(50, ge=1, le=1_000_000, description="number of steps")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of every random choice of the run")
+    kernel: Kernel = Field(
+        "argument",
+        description="how opinions move: by exchange of arguments, or as one number a topic (DeGroot; Friedkin-Johnsen, "
+        "fj; Deffuant; Hegselmann-Krause, hk)",
+    )
     policy: Policy = Field("responsive", description="how a speaker chooses what to say on the topic under debate")
     agenda: Literal["rotate", "random"] = Field(
         "rotate", description="topics in the scenario's order, or drawn at random"
@@ -83,11 +95,25 @@ class Parameters(_Numbers):
     learning_rate: float = Field(
         0.1, gt=0, le=1, description="eta: weight of a new exchange in the running mean of alignment"
     )
+    confidence: float = Field(
+        0.2,
+        ge=0,
+        le=2,
+        description="epsilon: opinions, in [-1, 1], further apart than this do not move each other (deffuant, hk)",
+    )
+    convergence: float = Field(
+        0.5, gt=0, le=0.5, description="mu: share of their difference by which two who meet move together (deffuant)"
+    )
     memory_size: int | None = Field(
         None, ge=1, le=10_000, description="S: arguments an agent holds; null is the size of its corpus"
     )
     threshold: float = Field(
         0.03, ge=-1, le=1, description="gamma: alignment above which a shared coalition is worth having"
+    )
+    threshold_rule: ThresholdRule = Field(
+        "fixed",
+        description="what the threshold is: gamma itself, the distance of gamma above the mean alignment, or the "
+        "quantile of alignment (0 to 1) that gamma is",
     )
     switching_cost: float = Field(0.02, ge=0, le=1000, description="kappa: gain that a change of coalition must exceed")
     entry: Entry = Field(
@@ -103,6 +129,12 @@ class Parameters(_Numbers):
     )
     checkpoint_every: int = Field(10, ge=1, le=1_000_000, description="steps between checkpoints")
 
+    @model_validator(mode="after")
+    def _quantile_in_range(self) -> Parameters:
+        if self.threshold_rule == "quantile" and self.threshold < 0:
+            raise ValueError(f"threshold: found {self.threshold}; as a quantile, 0 to 1 is accepted")
+        return self
+
 
 class Topic(_Frozen):
     """An item of the agenda."""
@@ -110,6 +142,10 @@ class Topic(_Frozen):
     id: Identifier
     title: Line | None = Field(None, description="as figures and the report show it; defaults to the id")
     motion: Text | None = Field(None, description="the position that supporters hold")
+    depends_on: dict[Identifier, Share] = Field(
+        default_factory=dict,
+        description="other topics whose opinions bear on this one, with their weights (at most 1 together); fj only",
+    )
 
 
 class Statement(_Frozen):
@@ -135,7 +171,7 @@ class Persona(_Frozen):
     description: Prose = Field("", max_length=5000)
     traits: Traits = Traits()
     bloc: Line | None = Field(None, description="known alliance, used for validation only, never by the model")
-    corpus: tuple[Statement, ...] = Field(min_length=1)
+    corpus: tuple[Statement, ...] = Field((), description="what it holds; empty where affinity is given")
 
 
 class Truth(_Frozen):
@@ -143,6 +179,90 @@ class Truth(_Frozen):
 
     agree: tuple[Identifier, ...] = ()
     disagree: tuple[Identifier, ...] = ()
+
+
+class _Intervention(_Frozen):
+    step: int = Field(ge=1, le=1_000_000, description="the step at whose beginning it happens")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_booleans(cls, given: Any) -> Any:
+        for name, value in given.items() if isinstance(given, dict) else ():
+            if isinstance(value, bool):
+                raise ValueError(f"{name}: found {str(value).lower()}; true and false are not accepted")
+        return given
+
+
+class Enter(_Intervention):
+    """A persona enters the debate, which went on without it."""
+
+    kind: Literal["enter"]
+    persona: Identifier
+
+
+class Leave(_Intervention):
+    """A persona leaves the debate, and its coalition."""
+
+    kind: Literal["leave"]
+    persona: Identifier
+
+
+class Discovery(_Intervention):
+    """A new statement becomes known: some personas add it to their corpora."""
+
+    kind: Literal["statement"]
+    text: Text
+    topic: Identifier
+    personas: tuple[Identifier, ...] = Field(min_length=1)
+
+
+class Message(_Intervention):
+    """A statement is broadcast; each who hears it weighs it like an argument of a debater."""
+
+    kind: Literal["message"]
+    text: Text
+    topic: Identifier
+    personas: tuple[Identifier, ...] = Field((), description="who hears it; everyone where it is empty")
+
+
+class NewTopic(_Intervention):
+    """A topic enters the agenda, which did not have it before, and is debated at once."""
+
+    kind: Literal["topic"]
+    topic: Identifier
+
+
+class Shock(_Intervention):
+    """A parameter changes for everyone, or the stubbornness of some."""
+
+    kind: Literal["shock"]
+    homophily: float | None = Field(None, ge=0, le=100)
+    bias: float | None = Field(None, ge=0, le=1000)
+    learning_rate: float | None = Field(None, gt=0, le=1)
+    confidence: float | None = Field(None, ge=0, le=2)
+    threshold: float | None = Field(None, ge=-1, le=1)
+    switching_cost: float | None = Field(None, ge=0, le=1000)
+    stubbornness: Share | None = None
+    personas: tuple[Identifier, ...] = Field((), description="whose stubbornness; everyone's where it is empty")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Shock:
+        if not self.changes and self.stubbornness is None:
+            raise ValueError(f"found no change; one of {', '.join([*LIVE, 'stubbornness'])} is needed")
+        if self.personas and self.stubbornness is None:
+            raise ValueError(f"personas: found {self.personas[0]!r}; only stubbornness changes for some")
+        return self
+
+    @property
+    def changes(self) -> dict[str, float]:
+        """The parameters that change, with their new values."""
+        return {name: value for name in LIVE if (value := getattr(self, name)) is not None}
+
+
+LIVE = ("homophily", "bias", "learning_rate", "confidence", "threshold", "switching_cost")
+"""Parameters that may change while a debate goes on."""
+
+Intervention = Annotated[Enter | Leave | Discovery | Message | NewTopic | Shock, Field(discriminator="kind")]
 
 
 class Scenario(_Frozen):
@@ -159,7 +279,11 @@ class Scenario(_Frozen):
     topics: tuple[Topic, ...] = Field(min_length=1)
     # Alignment is kept for all pairs; beyond this its tables outgrow a laptop.
     personas: dict[Identifier, Persona] = Field(min_length=2, max_length=2000)
+    affinity: dict[Identifier, dict[Identifier, Alignment]] | None = Field(
+        None, description="affinity of each persona to each other, given instead of corpora"
+    )
     parameters: Parameters = Parameters()
+    interventions: tuple[Intervention, ...] = Field((), max_length=10_000)
     truth: Truth | None = None
 
     @model_validator(mode="after")
@@ -168,20 +292,92 @@ class Scenario(_Frozen):
         _refuse_repeats("topics", ids)
         _refuse_repeats("personas", [persona.name for persona in self.personas.values()])
         known = set(ids)
+        for topic in self.topics:
+            _refuse_unknown(f"topics.{topic.id}.depends_on", topic.depends_on, known, "topic")
+            if topic.id in topic.depends_on or sum(topic.depends_on.values()) > 1:
+                raise ValueError(
+                    f"topics.{topic.id}.depends_on: weights of other topics, at most 1 together, are accepted"
+                )
         for key, persona in self.personas.items():
-            for statement in persona.corpus:
-                if statement.topic not in known:
-                    raise ValueError(f"personas.{key}.corpus: topic {statement.topic!r} is not among the topics")
+            _refuse_unknown(f"personas.{key}.corpus", (s.topic for s in persona.corpus), known, "topic")
+            if bool(persona.corpus) == (self.affinity is not None):
+                raise ValueError(
+                    f"personas.{key}.corpus: found {len(persona.corpus)} statements; at least 1 is needed, none where "
+                    "affinity is given"
+                )
+        self._check_affinity()
+        for number, intervention in enumerate(self.interventions):
+            place = f"interventions.{number}"
+            _refuse_unknown(place, _named(intervention, "topic"), known, "topic")
+            named = _named(intervention, "persona", "personas")
+            _refuse_unknown(place, named, self.personas, "persona")
+            if self.affinity is not None and intervention.kind in ("statement", "message", "topic"):
+                raise ValueError(f"{place}.kind: found {intervention.kind!r}; where affinity is given nothing is said")
+            quantile = self.parameters.threshold_rule == "quantile" and isinstance(intervention, Shock)
+            if quantile and (intervention.threshold or 0) < 0:
+                raise ValueError(f"{place}.threshold: found {intervention.threshold}; as a quantile, 0 to 1 is accepted")
+        self._check_attendance()
+        if all(self.comes_later(topic) for topic in ids):
+            raise ValueError("interventions: every topic enters the agenda later; one is needed from the start")
         for field in ("agree", "disagree"):
-            for topic in getattr(self.truth, field, ()):
-                if topic not in known:
-                    raise ValueError(f"truth.{field}: topic {topic!r} is not among the topics")
+            _refuse_unknown(f"truth.{field}", getattr(self.truth, field, ()), known, "topic")
         return self
+
+    def _check_affinity(self) -> None:
+        for key, row in (self.affinity or {}).items():
+            _refuse_unknown("affinity", [key], self.personas, "persona")
+            _refuse_unknown(f"affinity.{key}", row, self.personas, "persona")
+        if self.affinity is not None:
+            missing = next((key for key in self.personas if key not in self.affinity), None)
+            if missing is not None:
+                raise ValueError(f"affinity: {missing!r} is missing; a row for every persona is needed")
+
+    def _check_attendance(self) -> None:
+        """Refuse to let in who is there, to let go who is not, and to let everyone go."""
+        moves = [(n, event) for n, event in enumerate(self.interventions) if isinstance(event, Enter | Leave)]
+        moves.sort(key=lambda move: move[1].step)
+        here = set(self.personas) - self.latecomers
+        if not here and moves[0][1].step > 1:
+            raise ValueError("interventions: every persona enters later; one is needed from the start")
+        for step, due in groupby(moves, key=lambda move: move[1].step):
+            for number, event in due:
+                enters = isinstance(event, Enter)
+                if (event.persona in here) == enters:
+                    wrong = "enters, but is there already" if enters else "leaves, but is not there"
+                    raise ValueError(f"interventions.{number}: at step {step} {event.persona!r} {wrong}")
+                (here.add if enters else here.remove)(event.persona)
+            if not here:
+                raise ValueError(f"interventions.{number}: no one is left at step {step}; one persona is needed")
+
+    @property
+    def latecomers(self) -> frozenset[str]:
+        """The personas who are absent until an intervention lets them in."""
+        first: dict[str, Enter | Leave] = {}
+        for event in sorted(self.interventions, key=lambda event: event.step):
+            if isinstance(event, Enter | Leave):
+                first.setdefault(event.persona, event)
+        return frozenset(persona for persona, event in first.items() if isinstance(event, Enter))
+
+    def comes_later(self, topic: str) -> bool:
+        """Return whether a topic is off the agenda until an intervention brings it in."""
+        return any(isinstance(event, NewTopic) and event.topic == topic for event in self.interventions)
 
     def with_parameters(self, **changes: Any) -> Scenario:
         """Return this scenario with some parameters changed (validated anew)."""
-        merged = {**self.parameters.model_dump(), **changes}
-        return self.model_copy(update={"parameters": Parameters.model_validate(merged)})
+        merged = Parameters.model_validate({**self.parameters.model_dump(), **changes})
+        return type(self).model_validate({**dict(self), "parameters": merged})
+
+
+def _named(intervention: Any, *fields: str) -> list[str]:
+    """Return the identifiers that an intervention has in some of its fields."""
+    values = [getattr(intervention, field, ()) for field in fields]
+    return [name for value in values for name in ((value,) if isinstance(value, str) else value)]
+
+
+def _refuse_unknown(place: str, names: Iterable[str], known: Container[str], kind: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{place}: {kind} {name!r} is not among the {kind}s")
 
 
 def _refuse_repeats(field: str, names: list[str]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+import inspect
+import math
+from dataclasses import replace
+from importlib import import_module
+from itertools import combinations, permutations
+from pathlib import Path
 
-import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,37 +16,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from ecosystem.measures import CATALOGUE, Snapshot, forecasts, measure, partitions, polarization, signed
+from ecosystem.measures import CATALOGUE, NOTATION, Snapshot, forecasts, measure, partitions, polarization, signed
+from ecosystem.measures.opinions import opinion_bimodality, opinion_variance
 
 quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 Matrix = NDArray[np.float64]
 Partition = NDArray[np.int64]
-
-# Read's (1954) alliances (+) and enmities (-) of 16 tribes of the Central Highlands of New Guinea, from an
-# MIT-licensed copy of the public data set.
-FRIENDS = """
-    Kotun-Gavev Nagad-Gavev Gama-Gavev Nagad-Kotun Gama-Kotun Alika-Ove Gahuk-Ove Masil-Ove Ukudz-Ove
-    Ukudz-Alika Masil-Nagam Notoh-Nagam Seuve-Nagam Masil-Gahuk Ukudz-Gahuk Geham-Gahuk Asaro-Gahuk
-    Ukudz-Masil Geham-Masil Asaro-Masil Uheto-Masil Geham-Ukudz Asaro-Ukudz Kohik-Notoh Uheto-Notoh
-    Uheto-Kohik Asaro-Geham Seuve-Uheto Gama-Nagad
-"""
-ENEMIES = """
-    Ove-Gavev Alika-Gavev Nagam-Gavev Gahuk-Gavev Asaro-Gavev Ove-Kotun Nagam-Kotun Gahuk-Kotun
-    Notoh-Kotun Kohik-Kotun Nagad-Nagam Gama-Nagam Notoh-Gahuk Uheto-Gahuk Gama-Gahuk Seuve-Ukudz
-    Geham-Notoh Nagad-Notoh Geham-Kohik Nagad-Kohik Uheto-Geham Nagad-Geham Gama-Geham Seuve-Asaro
-    Nagad-Asaro Gama-Asaro Nagad-Uheto Gama-Uheto Gama-Seuve
-"""
-
-
-def highland_tribes() -> Matrix:
-    edges = [(tie.split("-"), sign) for ties, sign in ((FRIENDS, 1), (ENEMIES, -1)) for tie in ties.split()]
-    names = sorted({name for pair, _ in edges for name in pair})
-    assert (len(edges), len(names)) == (58, 16)
-    matrix = np.zeros((16, 16))
-    for (one, other), sign in edges:
-        i, j = names.index(one), names.index(other)
-        matrix[i, j] = matrix[j, i] = sign
-    return matrix
 
 
 def draw(seed: int, n: int) -> tuple[Matrix, Partition]:
@@ -52,63 +31,6 @@ def draw(seed: int, n: int) -> tuple[Matrix, Partition]:
 
 
 drawn = given(seed=st.integers(0, 10**6), n=st.integers(1, 10))
-
-
-def test_highland_tribes_balance() -> None:
-    assert signed.balanced_triangles(highland_tribes()) * 68 == pytest.approx(59)
-
-
-def test_highland_tribes_frustration_index() -> None:
-    """The least over all splits in two: seven ties."""
-    tribes = highland_tribes()
-    codes = np.arange(2**15)[:, None] >> np.arange(15) & 1
-    side = np.concatenate([np.zeros((2**15, 1), np.int64), codes], 1)
-    spins = 1.0 - 2 * side
-    # Choosing by spins is fast; the measure itself is then held against them on the best and a sample.
-    wrong = (58 - np.einsum("ki,ij,kj->k", spins, tribes, spins, optimize=True) / 2) / 2
-    assert wrong.min() == 7
-    for k in (int(wrong.argmin()), *range(0, 2**15, 1111)):
-        assert signed.frustration_of(tribes, side[k]) * 58 == pytest.approx(wrong[k])
-
-
-@quick
-@drawn
-def test_signed_measures_equal_their_naive_forms(seed: int, n: int) -> None:
-    alignment, partition = draw(seed, n)
-    pairs = list(combinations(range(n), 2))
-    weight = sum(abs(alignment[i, j]) for i, j in pairs)
-    wrong = sum(max(-alignment[i, j], 0) if partition[i] == partition[j] else max(alignment[i, j], 0) for i, j in pairs)
-    frustration = wrong / weight if weight else 0.0
-    assert signed.frustration_of(alignment, partition) == pytest.approx(frustration)
-    signs = [
-        alignment[i, j] * alignment[j, k] * alignment[i, k]
-        for i, j, k in combinations(range(n), 3)
-        if alignment[i, j] and alignment[j, k] and alignment[i, k]
-    ]
-    share = np.mean([sign > 0 for sign in signs]) if signs else np.nan
-    assert signed.balanced_triangles(alignment) == pytest.approx(share, nan_ok=True)
-    plus, minus = alignment.clip(min=0), (-alignment).clip(min=0)
-    total = 0.0
-    for i in range(n):
-        for j in range(n):
-            if partition[i] == partition[j]:
-                total += alignment[i, j]
-                total -= plus[i].sum() * plus[j].sum() / plus.sum() if plus.sum() else 0
-                total += minus[i].sum() * minus[j].sum() / minus.sum() if minus.sum() else 0
-    modularity = total / (2 * weight) if weight else 0.0
-    assert signed.signed_modularity(alignment, partition) == pytest.approx(modularity, abs=1e-12)
-
-
-@quick
-@drawn
-def test_without_enmity_modularity_is_newmans(seed: int, n: int) -> None:
-    alignment, partition = draw(seed, n + 1)
-    alignment = np.abs(alignment)
-    if not alignment.any():
-        return
-    blocks = [set(np.flatnonzero(partition == label).tolist()) for label in np.unique(partition)]
-    expected = nx.community.modularity(nx.from_numpy_array(alignment), blocks)
-    assert signed.signed_modularity(alignment, partition) == pytest.approx(expected, abs=1e-12)
 
 
 @quick
@@ -186,10 +108,47 @@ def test_partition_measures(seed: int, n: int) -> None:
     assert partitions.adjusted_rand(partition, partition + 10) == 1
 
 
-def test_adjusted_rand_is_zero_by_chance() -> None:
+def mutual_information(one: Partition, other: Partition) -> float:
+    pairs = list(zip(one.tolist(), other.tolist(), strict=True))
+    share = [pairs.count(pair) / len(pairs) for pair in pairs]
+    alone = [float((one == a).mean() * (other == b).mean()) for a, b in pairs]
+    return float(np.mean([math.log(p / q) for p, q in zip(share, alone, strict=True)]))
+
+
+def together_in_both(one: Partition, other: Partition) -> float:
+    return sum(bool(one[i] == one[j] and other[i] == other[j]) for i, j in combinations(range(len(one)), 2))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 1, 1]), ([0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 1]), ([0, 0, 1, 1, 2, 2], [5] * 6)],
+)
+def test_agreement_of_partitions_beyond_chance_by_brute_force(one: list[int], other: list[int]) -> None:
+    """What chance gives is the mean over every way to deal out the labels."""
+    x, y = np.array(one), np.array(other)
+    dealt = [np.array(order) for order in permutations(other)]
+    chance = np.mean([together_in_both(x, order) for order in dealt])
+    most = (together_in_both(x, x) + together_in_both(y, y)) / 2
+    assert partitions.adjusted_rand(x, y) == pytest.approx((together_in_both(x, y) - chance) / (most - chance))
+    chance = np.mean([mutual_information(x, order) for order in dealt])
+    most = (mutual_information(x, x) + mutual_information(y, y)) / 2
+    expected = (mutual_information(x, y) - chance) / (most - chance)
+    assert partitions.adjusted_information(x, y) == pytest.approx(expected, abs=1e-12)
+
+
+def test_agreement_of_partitions_is_zero_by_chance_and_one_for_the_same() -> None:
     rng = np.random.default_rng(0)
-    drawn_ = [partitions.adjusted_rand(rng.integers(0, 3, 30), rng.integers(0, 3, 30)) for _ in range(300)]
-    assert np.mean(drawn_) == pytest.approx(0, abs=4 * np.std(drawn_) / np.sqrt(300))
+    for compare in (partitions.adjusted_rand, partitions.adjusted_information):
+        drawn_ = [compare(rng.integers(0, 3, 30), rng.integers(0, 3, 30)) for _ in range(120)]
+        assert np.mean(drawn_) == pytest.approx(0, abs=4 * np.std(drawn_) / np.sqrt(120))
+        blocs = rng.integers(0, 4, 40)
+        assert compare(blocs, 7 - blocs) == pytest.approx(1)
+        assert compare(blocs, -np.arange(40)) == pytest.approx(0)
+
+
+def test_mean_lifetime() -> None:
+    assert partitions.mean_lifetime(np.array([3, 5, 1])) == 3
+    assert np.isnan(partitions.mean_lifetime(np.array([], np.int64)))
 
 
 def test_forecast_scores() -> None:
@@ -205,19 +164,74 @@ def test_forecast_scores() -> None:
     assert forecasts.brier(np.zeros(200), outcome) == 0.25
     assert forecasts.mean_absolute_error(outcome + 0.25, unknown) == pytest.approx(0.25)
     nothing = np.full(3, np.nan)
-    for score in (forecasts.correlation, forecasts.brier, forecasts.mean_absolute_error):
+    for score in (
+        forecasts.correlation, forecasts.brier, forecasts.mean_absolute_error, forecasts.shuffled_brier,
+        forecasts.calibration_error,
+    ):  # fmt: skip
         assert np.isnan(score(nothing, np.ones(3)))
+        assert score(unknown, outcome) == pytest.approx(score(unknown[50:], outcome[50:]))
+
+
+@quick
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 6))
+def test_shuffled_brier_is_the_mean_over_all_permutations(seed: int, n: int) -> None:
+    forecast, outcome = np.random.default_rng(seed).uniform(-1, 1, (2, n))
+    dealt = [forecasts.brier(np.array(order), outcome) for order in permutations(forecast.tolist())]
+    assert forecasts.shuffled_brier(forecast, outcome) == pytest.approx(float(np.mean(dealt)))
+
+
+def test_calibration_error_by_hand() -> None:
+    """Forecasts of .3 and .35 met .5 and .7; the other bins hold .05, which met 0, and 1, which met .9."""
+    forecast, outcome = 2 * np.array([0.3, 0.35, 0.05, 1.0]) - 1, 2 * np.array([0.5, 0.7, 0.0, 0.9]) - 1
+    assert forecasts.calibration_error(forecast, outcome) == pytest.approx(2 / 4 * (0.6 - 0.325) + 0.05 / 4 + 0.1 / 4)
+    assert forecasts.calibration_error(np.array([-1.0, 1.0]), np.array([1.0, -1.0])) == 1
+    rng = np.random.default_rng(0)
+    chance = rng.uniform(0, 1, 200_000)
+    sharp = np.where(rng.random(len(chance)) < chance, 1.0, -1.0)
+    assert forecasts.calibration_error(2 * chance - 1, sharp) < 0.01  # calibrated, though never sure
+    assert forecasts.calibration_error(np.sign(2 * chance - 1), sharp) == pytest.approx(0.25, abs=0.01)
+
+
+@quick
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 40))
+def test_calibration_error_equals_its_naive_form(seed: int, n: int) -> None:
+    forecast, outcome = np.random.default_rng(seed).uniform(-1, 1, (2, n))
+    p, q = (1 + forecast) / 2, (1 + outcome) / 2
+    expected = 0.0
+    for b in range(10):
+        inside = (p >= b / 10) & ((p < (b + 1) / 10) | (b == 9))
+        if inside.any():
+            expected += inside.mean() * abs(p[inside].mean() - q[inside].mean())
+    assert forecasts.calibration_error(forecast, outcome) == pytest.approx(expected)
+
+
+def test_opinion_measures_by_hand() -> None:
+    nan = np.nan
+    opinions = np.array([[1, 0.5, nan, 0.2], [-1, 0.5, nan, nan], [1, 0.5, 0.3, nan], [-1, 0.5, nan, 0.6]])
+    # Variances 1, 0 and .04; one agent alone has no spread, so the third topic is left out.
+    assert opinion_variance(opinions) == pytest.approx(1.04 / 3)
+    # Two against two: no skewness, excess kurtosis -6 at four agents; only the first topic has a coefficient.
+    assert opinion_bimodality(opinions) == pytest.approx(1 / (-6 + 3 * 9 / 2))
+    assert np.isnan(opinion_variance(np.full((3, 2), nan)))
+    assert np.isnan(opinion_bimodality(opinions[:, 1:]))
+    assert opinion_variance(np.full((5, 2), 0.3)) == pytest.approx(0)
+    camps = np.repeat([[1.0, -0.9], [-0.9, 1.0]], 50, axis=0) + np.random.default_rng(0).normal(0, 0.02, (100, 2))
+    assert opinion_bimodality(camps) > 0.9
 
 
 def snapshot(seed: int, n: int = 9, order: NDArray[np.int64] | None = None) -> Snapshot:
     rng = np.random.default_rng(seed)
     alignment, before = draw(seed, n)
     partition, blocs = rng.integers(0, 4, n), rng.integers(0, 3, n)
-    four = rng.uniform(-1, 1, (4, n, n))
-    four[rng.random(four.shape) < 0.2] = np.nan
+    four, opinions = rng.uniform(-1, 1, (4, n, n)), rng.uniform(-1, 1, (n, 5))
+    for unknown in (four, opinions):
+        unknown[rng.random(unknown.shape) < 0.2] = np.nan
     order = np.arange(n) if order is None else order
     both = np.ix_(order, order)
-    return Snapshot(alignment[both], before[order], partition[order], *(matrix[both] for matrix in four), blocs[order])
+    return Snapshot(
+        alignment[both], before[order], partition[order], *(matrix[both] for matrix in four), blocs[order],
+        rng.integers(1, 9, 3), opinions[order], int(rng.integers(n + 1)), float(rng.normal()),
+    )  # fmt: skip
 
 
 @quick
@@ -261,3 +275,64 @@ def test_measures_of_the_first_step() -> None:
     assert found["effective_coalitions"] == n
     empty = {name for name, value in found.items() if np.isnan(value)}
     assert {"bloc_recovery", "ei_index", "balanced_triangles", "forecast_correlation"} <= empty
+    assert {"bloc_information", "mean_lifetime", "unstable", "potential", "opinion_variance"} <= empty
+    assert (found["frustration_index"], found["mean_alignment"]) == (0, 0)
+
+
+def test_stability_and_lifetime_are_columns() -> None:
+    found = measure(replace(snapshot(3, 8), ages=np.array([2, 5]), defectors=2, potential=-0.7))
+    assert (found["unstable"], found["defectors"], found["potential"], found["mean_lifetime"]) == (0.25, 2, -0.7, 3.5)
+
+
+def test_without_agents_nothing_is_defined() -> None:
+    nobody, nothing = np.zeros((0, 0)), np.zeros(0, np.int64)
+    found = measure(Snapshot(nobody, nothing, nothing, nobody, nobody, nobody, nobody))
+    assert all(np.isnan(value) for value in found.values())
+
+
+@quick
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 12), ties=st.sampled_from([-1, 0, 1]), extreme=st.booleans())
+def test_every_measure_lies_in_its_range(seed: int, n: int, ties: int, extreme: bool) -> None:
+    seen = snapshot(seed, n)
+    alignment = seen.alignment * 1 if ties == 0 else ties * np.abs(seen.alignment)
+    opinions = seen.opinions
+    if extreme:
+        alignment, opinions = np.sign(alignment), np.sign(opinions)
+    for name, value in measure(replace(seen, alignment=alignment, opinions=opinions)).items():
+        low, high = CATALOGUE[name].range
+        assert np.isnan(value) or low - 1e-9 <= value <= high + 1e-9, name
+
+
+def test_alignment_that_differs_by_direction_counts_as_its_mean() -> None:
+    seen = snapshot(4)
+    lean = np.triu(np.random.default_rng(0).uniform(-0.3, 0.3, (9, 9)), 1)
+    leaning = replace(seen, alignment=seen.alignment + lean - lean.T + np.eye(9))
+    plain, found = measure(seen), measure(leaning)
+    for name, value in plain.items():
+        assert found[name] == pytest.approx(value, abs=1e-9, nan_ok=True), name
+
+
+def test_every_measure_is_defined_once_and_in_full() -> None:
+    titles = [entry.title for entry in CATALOGUE.values()]
+    assert len(set(titles)) == len(titles)
+    for name, entry in CATALOGUE.items():
+        for said in (entry.title, entry.meaning, entry.formula, entry.source, entry.range_in_words):
+            assert said, name
+            assert "|" not in said, f"{name}: would break a table"
+            assert said == " ".join(said.split()), name
+        assert not entry.meaning.endswith("."), name
+        assert entry.source == "this project" or any(c.isdigit() for c in entry.source), f"{name}: no year"
+    assert all(NOTATION.values())
+
+
+def test_every_function_has_an_example() -> None:
+    folder = Path(partitions.__file__).parent
+    for path in sorted(folder.glob("*.py")):
+        module = import_module(f"ecosystem.measures.{path.stem}") if path.stem != "__init__" else None
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            if (
+                function.__module__ == getattr(module, "__name__", "")
+                and not name.startswith("_")
+                and name != "measure"
+            ):
+                assert ">>> " in (function.__doc__ or ""), f"{path.stem}.{name}"

@@ -119,7 +119,8 @@ def test_partition_is_stable_at_the_end_of_a_step(debate: Scenario, jepa: Any) -
         model.step()
         assert model.last is not None
         assert model.last.settled
-        assert model.last.defectors == 0
+        assert model.last.stability.individual
+        assert model.last.metrics["defectors"] == 0
 
 
 def test_silence(debate: Scenario, jepa: Any) -> None:

@@ -17,10 +17,10 @@ def mutual(observed: Matrix) -> Matrix:
     array([[nan, 0.5],
            [0.5, nan]])
     """
-    both = np.stack([observed, observed.T])
-    seen = ~np.isnan(both)
-    total, count = np.where(seen, both, 0.0).sum(0), seen.sum(0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    mean = (observed + observed.T) / 2
+    partly = np.isnan(mean)
+    mean[partly] = np.fmax(observed, observed.T)[partly]
+    return mean
 
 
 def align(alignment: Matrix, observed: Matrix, learning_rate: float) -> Matrix:
@@ -36,7 +36,8 @@ def align(alignment: Matrix, observed: Matrix, learning_rate: float) -> Matrix:
     learning_rate : float
         eta, in (0, 1].
     """
-    step = mutual(observed)
-    moved = np.where(np.isnan(step), alignment, (1 - learning_rate) * alignment + learning_rate * step)
+    moved = (1 - learning_rate) * alignment + learning_rate * mutual(observed)
+    unheard = np.isnan(moved)
+    moved[unheard] = alignment[unheard]
     np.fill_diagonal(moved, 0.0)
     return moved

@@ -61,12 +61,27 @@ class Memory:
         self.said[who[new], where[new]] = 0
         return dropped
 
+    def learn(self, agent: int, statement: int, now: int) -> None:
+        """Let an agent hold one statement more, in a free place, whether or not the place was open to others."""
+        if statement in self.held[agent]:
+            return
+        place = int(np.flatnonzero(self.held[agent] == EMPTY)[0])
+        self.held[agent, place], self.age[agent, place] = statement, now
+        self.locked[agent, place], self.said[agent, place] = False, 0
+
+    def lock(self, agent: int, share: float, rng: np.random.Generator) -> None:
+        """Lock a share of the statements that an agent holds, drawn at random, and unlock the others."""
+        places = np.flatnonzero(self.held[agent] != EMPTY)
+        self.locked[agent, places] = False
+        self.locked[agent, places[rng.permutation(len(places))[: round(share * len(places))]]] = True
+
 
 def start_memory(
     corpora: list[tuple[int, ...]],
     stubbornness: NDArray[np.float64],
     memory_size: int | None,
     rng: np.random.Generator,
+    room: int = 0,
 ) -> Memory:
     """Return the memory at the start of a debate: each agent holds its corpus.
 
@@ -79,9 +94,11 @@ def start_memory(
     memory_size : int or None
         Places of every agent; larger corpora are sampled without replacement. None: as many as the
         agent's corpus has statements.
+    room : int
+        Places beyond these, for statements that agents are to learn of (`Memory.learn`).
     """
     sizes = [len(corpus) if memory_size is None else memory_size for corpus in corpora]
-    shape = (len(corpora), max(sizes))
+    shape = (len(corpora), max(*sizes, 1 - room) + room)
     held, locked = np.full(shape, EMPTY, np.int64), np.ones(shape, bool)
     for agent, (corpus, size) in enumerate(zip(corpora, sizes, strict=True)):
         kept = np.array(corpus, np.int64)
@@ -89,10 +106,11 @@ def start_memory(
             kept = kept[np.sort(rng.choice(len(kept), size, replace=False))]
         held[agent, : len(kept)] = kept
         locked[agent, :size] = False
-        n_locked = round(float(stubbornness[agent]) * len(kept))
-        locked[agent, rng.permutation(len(kept))[:n_locked]] = True
     age = np.broadcast_to(np.arange(shape[1]) - shape[1], shape).copy()
-    return Memory(held, age, locked, np.zeros(shape, np.int64))
+    memory = Memory(held, age, locked, np.zeros(shape, np.int64))
+    for agent, share in enumerate(stubbornness):
+        memory.lock(agent, float(share), rng)
+    return memory
 
 
 def hearing_probabilities(
@@ -108,15 +126,22 @@ def hearing_probabilities(
     >>> hearing_probabilities(a, np.array([True, True, True]), 1.0)[0].round(3)
     array([0.   , 0.667, 0.333])
     """
-    closeness = ((1 + alignment) / 2).clip(1e-12) * speaking[None, :]
-    np.fill_diagonal(closeness, 0.0)
-    nearest = closeness.max(1, keepdims=True)
+    weight = (1 + alignment) / 2
+    np.maximum(weight, 1e-12, out=weight)
+    _hush(weight, speaking)
     # Relative to the nearest speaker: the power of a small closeness alone would underflow.
-    relative = np.divide(closeness, nearest, out=np.zeros_like(closeness), where=nearest > 0)
-    weight = np.where(closeness > 0, relative**homophily, 0.0)
-    total = weight.sum(1, keepdims=True)
-    probabilities: NDArray[np.float64] = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
-    return probabilities
+    weight /= np.where(weight.any(1), weight.max(1), 1.0)[:, None]
+    np.power(weight, homophily, out=weight)
+    _hush(weight, speaking)  # nothing to the power of nothing is one
+    total = weight.sum(1)
+    weight /= np.where(total > 0, total, 1.0)[:, None]
+    return weight
+
+
+def _hush(weight: NDArray[np.float64], speaking: NDArray[np.bool_]) -> None:
+    """Let no one hear itself, or those who say nothing; in place."""
+    weight[:, ~speaking] = 0.0
+    np.fill_diagonal(weight, 0.0)
 
 
 def draw_speakers(probabilities: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -106,7 +106,7 @@ class Training:
         tokens = self.encoder.tokenize(table.texts, _TRAINING_TOKENS)
         phrasing = Phrasing(lambda texts: self.encoder.tokenize(texts, _TRAINING_TOKENS))
         batches = Batches(table, tokens, phrasing, recipe, self._rng)
-        tunable = TunableEncoder(self.encoder.transformer, recipe.tuned_layers)
+        tunable = TunableEncoder(self.encoder.transformer, recipe.tuned_layers, recipe.layer_dropout)
         stages = {
             "head": head_descent(
                 lambda batch: frozen[place[batch.rows]].float(), batches, objective, recipe.head_steps, recipe.head_rate

@@ -50,6 +50,11 @@ class Recipe:
         Probability that a topic of a batch is one of the project's own rather than of the public sets.
     rephrased : float
         Share of statements that are put into other words by rule while the encoder is tuned (`Phrasing`).
+    left_out : float
+        Mean share of tokens left out of a statement while the encoder is tuned: half of the statements stay
+        whole, of the others up to four times this share is left out.
+    layer_dropout : float
+        Dropout within the tuned layers.
     topics_per_batch, statements_per_topic : int
         A batch holds all pairs within each topic's statements.
     members, member_hidden, member_steps : int
@@ -72,6 +77,8 @@ class Recipe:
     retrieval: float = 0.2
     own_share: float = 0.5
     rephrased: float = 0.25
+    left_out: float = 0.07
+    layer_dropout: float = 0.1
     topics_per_batch: int = 10
     statements_per_topic: int = 12
     members: int = 3
@@ -134,8 +141,8 @@ class Batches:
         }
         return other
 
-    def draw(self, own_share: float, rephrased: float = 0.0) -> Batch:
-        """Return a batch: a share of its topics the project's own, a share of its statements rephrased."""
+    def draw(self, own_share: float, rephrased: float = 0.0, left_out: float = 0.0) -> Batch:
+        """Return a batch; a share of its topics is the project's own, shares of its text are rephrased or left out."""
         r, rng = self._recipe, self._rng
         own_share = own_share if self._public.any() else 1.0
         shares = own_share * self._own + (1 - own_share) * self._public
@@ -152,7 +159,20 @@ class Batches:
         side, tokens = self._side[batch].copy(), [self._tokens[row] for row in batch]
         if rephrased:
             self.phrasing.rephrase(tokens, side, of, rephrased, rng)
+        if left_out:
+            tokens = [leave_out(ids, left_out, rng) for ids in tokens]
         return Batch(batch, side, of, tokens)
+
+
+def leave_out(tokens: list[int], share: float, rng: np.random.Generator) -> list[int]:
+    """Return token ids, half of the time with some left out: ``share`` of them in the mean over calls.
+
+    The first and the last token, the encoder's own marks, stay, and one between them.
+    """
+    rate = 4 * share * max(0.0, 2 * rng.random() - 1)
+    kept = rng.random(len(tokens)) >= rate
+    kept[[0, -1]] = True
+    return [token for token, stays in zip(tokens, kept, strict=True) if stays] if kept[1:-1].any() else tokens
 
 
 class Objective(nn.Module):
@@ -208,14 +228,19 @@ class TunableEncoder:
         The frozen encoder.
     n_tuned : int
         Layers tuned, from the top.
+    dropout : float
+        Within the tuned layers, while they train.
     """
 
-    def __init__(self, transformer: nn.Module, n_tuned: int) -> None:
+    def __init__(self, transformer: nn.Module, n_tuned: int, dropout: float = 0.0) -> None:
         self.embed = transformer.get_submodule("embeddings").eval()
         layers = list(transformer.get_submodule("encoder.layer").eval().children())
         self.first = len(layers) - n_tuned
         self.below, self.tuned = layers[: self.first], nn.ModuleList(copy.deepcopy(layers[self.first :]))
         self.tuned.requires_grad_(True)
+        for module in self.tuned.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
 
     def __call__(self, tokens: list[list[int]]) -> Tensor:
         """Return the features of token rows, ``(n, n_features)``: all layers, pooled.
@@ -353,9 +378,12 @@ def tuning_descent(encoder: TunableEncoder, batches: Batches, objective: Objecti
     ]
 
     def features(batch: Batch) -> Tensor:
-        return encoder(batch.tokens)
+        encoder.tuned.train()
+        made = encoder(batch.tokens)
+        encoder.tuned.eval()
+        return made
 
     def draw(progress: float) -> Batch:
-        return batches.draw(recipe.own_share * min(1.0, 0.3 + 2.1 * progress), recipe.rephrased)
+        return batches.draw(recipe.own_share * min(1.0, 0.3 + 2.1 * progress), recipe.rephrased, recipe.left_out)
 
     return Descent(objective, features, draw, groups, recipe.tune_steps, weight_decay=0.02)

@@ -5,14 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ecosystem.measures.axes import leading_axes
+
 Matrix = NDArray[np.float64]
 
 
-def distances(alignment: Matrix) -> Matrix:
-    """Return distances in [0, 1] from alignment in [-1, 1]: ``d_ij = (1 - a_ij) / 2``, zero diagonal."""
-    apart = (1 - alignment) / 2
-    np.fill_diagonal(apart, 0.0)
-    return apart
+def mean_alignment(alignment: Matrix) -> float:
+    """Return the mean alignment over all pairs, in [-1, 1]; NaN without a pair.
+
+    Examples
+    --------
+    >>> round(mean_alignment(np.array([[0, 0.5, -1], [0.5, 0, -1], [-1, -1, 0]])), 3)
+    -0.5
+    """
+    n = len(alignment)
+    if n < 2:
+        return float("nan")
+    return float((alignment.sum() - np.trace(alignment)) / (n * (n - 1)))
 
 
 def distance_variance(alignment: Matrix) -> float:
@@ -30,8 +39,12 @@ def distance_variance(alignment: Matrix) -> float:
     >>> round(distance_variance(camps), 3)
     0.222
     """
-    upper = np.triu_indices(len(alignment), 1)
-    return float(distances(alignment)[upper].var()) if len(upper[0]) else 0.0
+    n = len(alignment)
+    if n < 2:
+        return 0.0
+    apart = alignment - mean_alignment(alignment)
+    np.fill_diagonal(apart, 0.0)
+    return float((apart**2).sum() / (4 * n * (n - 1)))
 
 
 def esteban_ray(alignment: Matrix, partition: NDArray[np.int64], sensitivity: float = 1.3) -> float:
@@ -49,25 +62,28 @@ def esteban_ray(alignment: Matrix, partition: NDArray[np.int64], sensitivity: fl
     >>> round(esteban_ray(camps, np.array([0, 0, 1, 1])), 3)
     0.203
     """
-    labels, index = np.unique(partition, return_inverse=True)
-    member = np.zeros((len(partition), len(labels)))
-    member[np.arange(len(partition)), index] = 1.0
-    size = member.sum(0)
-    between = member.T @ distances(alignment) @ member / np.outer(size, size)
-    np.fill_diagonal(between, 0.0)
-    share = size / size.sum()
-    return float((share[:, None] ** (1 + sensitivity) * share[None, :] * between).sum())
+    n = len(partition)
+    _, index, size = np.unique(partition, return_inverse=True, return_counts=True)
+    # The sum over pairs of coalitions as one over agents, each by its distance to all who are elsewhere.
+    elsewhere = np.where(index[:, None] == index, 0.0, 1 - alignment).sum(1) / 2
+    weight = (size / n) ** (1 + sensitivity) / size
+    return float(weight[index] @ elsewhere / n)
 
 
 def leading_positions(alignment: Matrix) -> NDArray[np.float64]:
     """Return each agent's position on the line that best reproduces the alignments, (n_agents,).
 
     The leading eigenvector of the alignment matrix; the sign is fixed so that the position largest in
-    absolute value is positive.
+    absolute value is positive. All zero where no one is aligned with anyone.
+
+    Examples
+    --------
+    >>> side = np.array([1, 1, 1, -1])
+    >>> leading_positions(np.outer(side, side) - np.eye(4)).round(3)
+    array([ 0.5,  0.5,  0.5, -0.5])
     """
-    values, vectors = np.linalg.eigh(alignment)
-    leading: NDArray[np.float64] = vectors[:, values.argmax()]
-    return leading * (1.0 if leading[np.abs(leading).argmax()] > 0 else -1.0)
+    values, vectors = leading_axes(alignment)
+    return vectors[:, 0] if values[0] > 0 else np.zeros(len(alignment))
 
 
 def bimodality(positions: NDArray[np.float64]) -> float:

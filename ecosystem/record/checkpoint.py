@@ -14,9 +14,12 @@ from ecosystem.dynamics.state import State
 from ecosystem.errors import InputError
 from ecosystem.tensors import read_tensors, write_tensors
 
-FORMAT = "ecosystem-checkpoint-1"
+FORMAT = "ecosystem-checkpoint-2"
 
-_ARRAYS = ("alignment", "partition", "heard", "heard_affinity", "last_observed")
+_ARRAYS = (
+    "alignment", "partition", "heard", "heard_affinity", "last_observed", "opinions", "initial", "corpus",
+    "stubbornness", "present", "agenda", "born",
+)  # fmt: skip
 _MEMORY = ("held", "age", "locked", "said")
 
 
@@ -25,7 +28,9 @@ def save_checkpoint(path: Path, state: State, rng: np.random.Generator) -> None:
     tensors: dict[str, NDArray[Any]] = {name: getattr(state, name) for name in _ARRAYS}
     tensors |= {f"memory.{name}": getattr(state.memory, name) for name in _MEMORY}
     tensors |= {f"learned.{name}": value for name, value in state.learned.items()}
-    scalars = json.dumps({"tick": state.tick, "topic": state.topic, "next_label": state.next_label})
+    scalars = json.dumps(
+        {"tick": state.tick, "topic": state.topic, "next_label": state.next_label, "shocks": state.shocks}
+    )
     write_tensors(path, FORMAT, tensors, {"scalars": scalars, "rng": json.dumps(rng.bit_generator.state)})
 
 

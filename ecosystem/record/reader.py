@@ -77,13 +77,28 @@ class RunTables:
 
     @cached_property
     def memberships(self) -> pd.DataFrame:
-        """A row a step and agent: its coalition, negative for an agent alone."""
+        """A row a step and agent: its coalition, negative for an agent alone, and whether it takes part."""
         return self._read("memberships")
 
     @cached_property
     def events(self) -> pd.DataFrame:
         """A row an event: what happened to which coalition, and its cause."""
         return self._read("events")
+
+    @cached_property
+    def opinions(self) -> pd.DataFrame:
+        """A row a step, agent and topic: its opinion, in [-1, 1]."""
+        return self._read("opinions")
+
+    @cached_property
+    def defections(self) -> pd.DataFrame:
+        """A row a step and agent who would gain by moving if entry were free, with where to and the gain."""
+        return self._read("defections")
+
+    @cached_property
+    def interventions(self) -> pd.DataFrame:
+        """A row an intervention that took place: whom it concerned, and who took a message over."""
+        return self._read("interventions")
 
     @cached_property
     def statements(self) -> pd.DataFrame:

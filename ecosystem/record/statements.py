@@ -23,9 +23,7 @@ def write_statement_tables(folder: Path, model: EcosystemModel) -> None:
     """
     table = model.statements
     keys = [persona.key for persona in model.personas]
-    held = np.zeros((len(keys), len(table)), bool)
-    for agent, persona in enumerate(model.personas):
-        held[agent, list(persona.corpus)] = True
+    held = model.state.corpus
     others = (table.topic_of[:, None] == table.topic_of[None, :]) & ~((held.T.astype(int) @ held) > 0)
     support = np.where(others.any(1), (table.affinity * others).sum(1) / others.sum(1).clip(1), np.nan)
     topics = [topic.id for topic in model.scenario.topics]
@@ -61,10 +59,11 @@ def _importance(model: EcosystemModel) -> pa.Table:
     table = model.statements
     rows = []
     for persona in chosen:
-        corpus = np.array(persona.corpus)
+        corpus = np.array(persona.corpus, np.int64)
         rows.append(corpus[np.sort(np.unique(table.topic_of[corpus], return_index=True)[1])])
     texts = [[table.texts[row] for row in side] for side in rows]
     one, other = (grid.ravel() for grid in np.meshgrid(*rows, indexing="ij"))
+    weighed = [(of(model.jepa, *texts).ravel() if len(one) else np.zeros(0)) for of in (importance, legacy_importance)]
     return pa.table(
         {
             "persona_a": [chosen[0].key] * len(one),
@@ -72,8 +71,8 @@ def _importance(model: EcosystemModel) -> pa.Table:
             "statement_a": pa.array(one, pa.int32()),
             "statement_b": pa.array(other, pa.int32()),
             "affinity": pa.array(table.affinity[one, other]),
-            "attribution": pa.array(importance(model.jepa, *texts).ravel()),
-            "legacy": pa.array(legacy_importance(model.jepa, *texts).ravel()),
+            "attribution": pa.array(weighed[0], pa.float32()),
+            "legacy": pa.array(weighed[1], pa.float32()),
         }
     )
 

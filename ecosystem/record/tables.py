@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from agents.persona import Persona
 from ecosystem.dynamics.state import Step
 from ecosystem.measures import CATALOGUE
+from ecosystem.scenario import LIVE
 
 Columns = dict[str, Any]
 
@@ -60,9 +61,11 @@ def schemas(latent_dim: int) -> dict[str, pa.Schema]:
             ("step", step),
             ("topic", text),
             *((name, number) for name in CATALOGUE),
-            ("potential", number),
-            ("defectors", pa.int32()),
             ("settled", pa.bool_()),
+            ("cycle", pa.int32()),
+            ("nash_stable", pa.bool_()),
+            ("individually_stable", pa.bool_()),
+            ("contractually_stable", pa.bool_()),
         ],
         "utterances": [
             ("step", step),
@@ -84,7 +87,25 @@ def schemas(latent_dim: int) -> dict[str, pa.Schema]:
             ("cosine", pa.float32()),
         ],
         "alignment": [("step", step), ("source", text), ("target", text), ("weight", pa.float32())],
-        "memberships": [("step", step), ("agent", text), ("coalition", pa.int64())],
+        "memberships": [("step", step), ("agent", text), ("coalition", pa.int64()), ("present", pa.bool_())],
+        "opinions": [("step", step), ("agent", text), ("topic", text), ("opinion", pa.float32())],
+        "defections": [
+            ("step", step),
+            ("agent", text),
+            ("coalition", pa.int64()),
+            ("target", pa.int64()),
+            ("gain", number),
+            ("entry", text),
+        ],
+        "interventions": [
+            ("step", step),
+            ("intervention", text),
+            ("topic", text),
+            ("text", text),
+            ("changes", text),
+            ("agents", _STRINGS),
+            ("accepted_by", _STRINGS),
+        ],
         "events": [
             ("step", step),
             ("event", text),
@@ -128,9 +149,11 @@ def _metrics(step: Step, naming: Naming) -> Columns:
         "step": [step.step],
         "topic": [naming.topics[step.topic]],
         **metrics,
-        "potential": [step.potential],
-        "defectors": [step.defectors],
         "settled": [step.settled],
+        "cycle": [step.cycle],
+        "nash_stable": [step.stability.nash],
+        "individually_stable": [step.stability.individual],
+        "contractually_stable": [step.stability.contractual],
     }
 
 
@@ -184,6 +207,43 @@ def _memberships(step: Step, naming: Naming) -> Columns:
         "step": np.full(len(naming.agents), step.step),
         "agent": naming.agents,
         "coalition": step.partition,
+        "present": step.present,
+    }
+
+
+def _opinions(step: Step, naming: Naming) -> Columns:
+    agent, topic = np.nonzero(np.broadcast_to(step.present[:, None], step.opinions.shape))
+    return {
+        "step": np.full(len(agent), step.step),
+        "agent": naming.agents[agent],
+        "topic": naming.topics[topic],
+        "opinion": step.opinions[agent, topic].astype(np.float32),
+    }
+
+
+def _defections(step: Step, naming: Naming) -> Columns:
+    found = step.stability.defections
+    return {
+        "step": [step.step] * len(found),
+        "agent": [naming.agents[one.agent] for one in found],
+        "coalition": [one.origin for one in found],
+        "target": [one.target for one in found],
+        "gain": [one.gain for one in found],
+        "entry": [one.rule for one in found],
+    }
+
+
+def _interventions(step: Step, naming: Naming) -> Columns:
+    events = [applied.intervention for applied in step.interventions]
+    changes = [event.model_dump(include={*LIVE, "stubbornness"}, exclude_none=True) for event in events]
+    return {
+        "step": [step.step] * len(events),
+        "intervention": [event.kind for event in events],
+        "topic": [getattr(event, "topic", None) for event in events],
+        "text": [getattr(event, "text", None) for event in events],
+        "changes": [", ".join(f"{key}={value:g}" for key, value in change.items()) or None for change in changes],
+        "agents": [naming.agents[list(applied.agents)].tolist() for applied in step.interventions],
+        "accepted_by": [naming.agents[list(applied.accepted)].tolist() for applied in step.interventions],
     }
 
 
@@ -219,6 +279,9 @@ _BUILDERS: dict[str, Callable[[Step, Naming], Columns]] = {
     "affinity": _affinity,
     "alignment": _alignment,
     "memberships": _memberships,
+    "opinions": _opinions,
+    "defections": _defections,
+    "interventions": _interventions,
     "events": _events,
     "latents": _latents,
 }

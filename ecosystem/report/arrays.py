@@ -76,21 +76,27 @@ class Partitions:
     steps : (n_steps,) int
         Numbers of the steps.
     labels : (n_steps, n_agents) int
-        Negative for an agent alone.
+        Negative for an agent alone, or absent.
+    present : (n_steps, n_agents) bool
+        Who took part.
     """
 
     steps: NDArray[np.int64]
     labels: NDArray[np.int64]
+    present: NDArray[np.bool_]
 
 
 def partitions(run: RunTables) -> Partitions:
     """Return who was in which coalition at every step."""
-    table = read_columns(run, "memberships", "step", "agent", "coalition")
+    table = read_columns(run, "memberships", "step", "agent", "coalition", "present")
     keys = agent_keys(run)
     steps, row = np.unique(table["step"].to_numpy(), return_inverse=True)
+    agent = index_of(table["agent"], keys)
     labels = np.tile(-1 - np.arange(len(keys)), (len(steps), 1))
-    labels[row, index_of(table["agent"], keys)] = table["coalition"].to_numpy()
-    return Partitions(steps.astype(np.int64), labels)
+    labels[row, agent] = table["coalition"].to_numpy()
+    present = np.ones(labels.shape, bool)
+    present[row, agent] = table["present"].fill_null(True).to_numpy()
+    return Partitions(steps.astype(np.int64), labels, present)
 
 
 def last_alignment(run: RunTables) -> Matrix:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ecosystem.record.reader import RunTables
-from ecosystem.report.prose import Name, Sentence, moved, sentence, shorten
+from ecosystem.report.deeds import BETWEEN, JOINING, VISIBLE, Row, Teller, at_step, capital, rows_of, together
+from ecosystem.report.explain import Explainer
+from ecosystem.report.prose import Name, Sentence, count, moved, sentence, shorten
 from ecosystem.report.story import Cast
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TOLD = 15
 _WIDE = ("form", "merge", "split", "dissolve")
 _SHARE_WIDE = 9
 _QUOTE = 1000
-_JOINING = ("form", "join", "merge")
-_VISIBLE = 0.005
 _ELSEWHERE = " The occasion lay in earlier steps or in the moves of others."
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Account:
-    """An event in words; an agent's leave and join at one step are one account.
+    """An event or an intervention in words; an agent's leave and join at one step are one account.
 
     Attributes
     ----------
@@ -59,7 +53,7 @@ class Account:
     quotes : tuple of Quote
         What was said, in the order of its effect; nothing of an event that the alignment speaks against.
     rows : tuple of int
-        Rows of the events table that it tells.
+        Rows of the events table that it tells; none of an intervention.
     """
 
     step: int
@@ -72,7 +66,7 @@ class Account:
     @property
     def gains(self) -> bool:
         """Whether the gain is more than nothing at the two decimals that are shown."""
-        return self.gain > _VISIBLE
+        return self.gain > VISIBLE
 
 
 @dataclass(frozen=True)
@@ -89,11 +83,12 @@ def chronicle(run: RunTables, cast: Cast, limit: int = TOLD) -> Chronicle:
 
     Coalition-wide events rank by how much the coalition weighed over the run (members times steps), moves
     of single agents by their gain or their change of alignment, whichever is larger beside the largest of
-    the run. Up to nine places go to the former, the rest to the latter; places left go to the other.
+    the run. Up to nine places go to the former, the rest to the latter; places left go to the other. The first
+    interventions, as many again at most, stand before the events of their steps.
     """
-    events: list[Row] = [{str(key): value for key, value in row.items()} for row in run.events.to_dict("records")]
+    events = rows_of(run.events)
     tale = _Tale(run, cast, events)
-    units = _units(events)
+    units = together(events)
     wide = [unit for unit in units if events[unit[0]]["event"] in _WIDE]
     single = [unit for unit in units if events[unit[0]]["event"] not in _WIDE]
     wide.sort(key=lambda unit: -tale.weight(unit))
@@ -101,20 +96,11 @@ def chronicle(run: RunTables, cast: Cast, limit: int = TOLD) -> Chronicle:
     room = max(_SHARE_WIDE * limit // TOLD, limit - len(single))
     chosen = wide[:room]
     chosen += single[: limit - len(chosen)]
-    accounts = tuple(tale.account(unit) for unit in sorted(chosen))
+    told_events = [tale.account(unit) for unit in sorted(chosen)]
+    accounts = tuple(sorted([*tale.interventions(limit), *told_events], key=lambda account: account.step))
     totals = Counter(event["event"] for event in events)
     told = Counter(events[row]["event"] for account in accounts for row in account.rows)
     return Chronicle(accounts, dict(totals), dict(totals - told))
-
-
-def _units(events: list[Row]) -> list[tuple[int, ...]]:
-    """Return rows that are told together: an agent's leave and join at one step, others by themselves."""
-    units: dict[tuple[Any, ...], tuple[int, ...]] = {}
-    for row, event in enumerate(events):
-        move = event["event"] in ("leave", "join")
-        key = (event["step"], event["agents"][0]) if move else (row,)
-        units[key] = (*units.get(key, ()), row)
-    return list(units.values())
 
 
 class _Tale:
@@ -128,7 +114,7 @@ class _Tale:
         singles = [row for row, event in enumerate(events) if event["event"] not in _WIDE]
         self.largest = [max((events[row]["gain"] for row in singles), default=0), 0.0]
         self.largest[1] = max((self.change[row] for row in singles), default=0)
-        self.run = run
+        self.run, self.teller, self.explainer = run, Teller(run, cast), Explainer(run)
 
     def weight(self, unit: tuple[int, ...]) -> float:
         """Return what the coalitions of a coalition-wide event weighed over the run."""
@@ -145,20 +131,39 @@ class _Tale:
         """Return the account of an event, or of a leave and a join together."""
         events = [self.events[row] for row in unit]
         step = int(events[0]["step"])
-        words = self._switch(*events) if len(events) == 2 else self._words(events[0])
+        words = sentence(capital(self.teller.deed(*events)), f"; {_alignments(events)}.")
         explained = [event for event in events if not _against_alignment(event)]
         if not explained:
-            words = sentence(words, _ELSEWHERE)
-        topic = self.cast.topics[self.topic[step]]
+            words = sentence(words, self._background(events))
         gain = max(float(event["gain"]) for event in events)
-        return Account(step, topic, words, gain, self._quotes(step, explained), unit)
+        return Account(step, self._topic(step), words, gain, self._quotes(step, explained), unit)
+
+    def interventions(self, limit: int) -> list[Account]:
+        """Return accounts of the first interventions; the last says how many more there were."""
+        table = self.run.interventions
+        rows = rows_of(table.iloc[:limit])
+        told = [sentence(capital(self.teller.intervention(row)), ".") for row in rows]
+        if len(table) > limit:
+            told[-1] = sentence(told[-1], f" {count(len(table) - limit, 'intervention')} more followed.")
+        steps = [int(row["step"]) for row in rows]
+        return [Account(step, self._topic(step), words, 0.0, (), ()) for step, words in zip(steps, told, strict=True)]
+
+    def _topic(self, step: int) -> Name:
+        return self.cast.topics[self.topic[step]]
+
+    def _background(self, events: list[Row]) -> Sentence:
+        """Return what alignment did in the steps before, where that accounts for the events, or where else to look."""
+        if self.teller.walked_out(events[0]):
+            return ()
+        looks = (self.explainer.look(event) for event in events)
+        return next((sentence(" ", look.words) for look in looks if look.accounts), (_ELSEWHERE,))
 
     def _quotes(self, step: int, events: list[Row]) -> tuple[Quote, ...]:
         listeners: dict[int, dict[str, None]] = {}
         for event in events:
             for utterance, listener in zip(event["utterances"], event["listeners"], strict=True):
                 listeners.setdefault(int(utterance), {})[listener] = None
-        said, heard = _at(self.run.utterances, step), _at(self.run.affinity, step)
+        said, heard = at_step(self.run.utterances, step), at_step(self.run.affinity, step)
         speakers = {u: (s, t) for u, s, t in zip(said["utterance"], said["speaker"], said["text"], strict=True)}
         voices: dict[str, list[Voice]] = {}
         for utterance, keys in listeners.items():
@@ -169,94 +174,15 @@ class _Tale:
             voices.setdefault(text, []).append(Voice(self.cast.agents[speaker], tuple(reactions)))
         return tuple(Quote(shorten(text, _QUOTE), tuple(said)) for text, said in voices.items())
 
-    def _words(self, event: Row) -> Sentence:
-        tell = {
-            "form": self._form,
-            "dissolve": self._dissolve,
-            "merge": self._merge,
-            "split": self._split,
-            "join": self._join,
-            "leave": self._leave,
-        }
-        return tell[event["event"]](event)
-
-    def _coalition(self, event: Row, word: str = "coalition") -> Sentence:
-        return sentence(f"{word} {int(event['coalition'])} (", self.cast.who(list(event["partners"])), ")")
-
-    def _form(self, event: Row) -> Sentence:
-        return sentence(
-            self.cast.who(list(event["agents"])),
-            f" formed coalition {int(event['coalition'])}; mean alignment among them {_went(event)}.",
-        )
-
-    def _dissolve(self, event: Row) -> Sentence:
-        return sentence(
-            self._coalition(event, "Coalition"),
-            f" dissolved; mean alignment among them {_went(event)}.",
-        )
-
-    def _merge(self, event: Row) -> Sentence:
-        return sentence(
-            self.cast.who(list(event["agents"])),
-            f" (coalition {int(event['other'])}) merged into ",
-            self._coalition(event),
-            f"; mean alignment between the two sides {_went(event)}.",
-        )
-
-    def _split(self, event: Row) -> Sentence:
-        return sentence(
-            self.cast.who(list(event["agents"])),
-            f" split off from coalition {int(event['coalition'])} as coalition {int(event['other'])}, leaving ",
-            self.cast.who(list(event["partners"])),
-            f"; mean alignment between those who went and those who stayed {_went(event)}.",
-        )
-
-    def _join(self, event: Row) -> Sentence:
-        return sentence(
-            self.cast.who(list(event["agents"])),
-            " joined ",
-            self._coalition(event),
-            f"; mean alignment with them {_went(event)}.",
-        )
-
-    def _leave(self, event: Row) -> Sentence:
-        (agent,) = event["agents"]
-        members = _at(self.run.memberships, event["step"])
-        now = dict(zip(members["agent"], members["coalition"], strict=True))
-        with_whom = [key for key, block in now.items() if block == now[agent] and key != agent]
-        goal: Sentence = (" and stood alone",)
-        if with_whom:
-            goal = sentence(f" for the new coalition {now[agent]} with ", self.cast.who(with_whom))
-        return sentence(
-            self.cast.agents[agent],
-            " left ",
-            self._coalition(event),
-            goal,
-            f"; mean alignment with those left behind {_went(event)}.",
-        )
-
-    def _switch(self, leave: Row, join: Row) -> Sentence:
-        return sentence(
-            self.cast.who(list(leave["agents"])),
-            " left ",
-            self._coalition(leave),
-            " for ",
-            self._coalition(join),
-            f"; mean alignment with those left behind {_went(leave)}, with those joined it {_went(join)}.",
-        )
-
-
-def _at(table: pd.DataFrame, step: int) -> pd.DataFrame:
-    """Return the rows of a step; tables are in order of steps."""
-    start, end = np.searchsorted(table["step"].to_numpy(), [step, step + 1])
-    return table.iloc[start:end]
-
 
 def _against_alignment(event: Row) -> bool:
     """Return whether agents came together while their alignment did not rise, or parted while it did not fall."""
     rise = float(event["alignment_after"]) - float(event["alignment_before"])
-    return rise <= _VISIBLE if event["event"] in _JOINING else rise >= -_VISIBLE
+    return rise <= VISIBLE if event["event"] in JOINING else rise >= -VISIBLE
 
 
-def _went(event: Row) -> str:
-    return moved(float(event["alignment_before"]), float(event["alignment_after"]))
+def _alignments(events: list[Row]) -> str:
+    """Return how the mean alignment with the partners of an event went at its step, or of a leave and a join."""
+    went = [moved(float(event["alignment_before"]), float(event["alignment_after"])) for event in events]
+    words = f"mean alignment {BETWEEN[events[0]['event']]} {went[0]}"
+    return words if len(went) == 1 else f"{words}, with those joined it {went[1]}"

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ecosystem.files import write_atomic
-from ecosystem.measures import CATALOGUE
+from ecosystem.measures import CATALOGUE, NOTATION
 from ecosystem.record.reader import RunTables
 from ecosystem.report import findings, prose, story
 from ecosystem.report.chronicle import chronicle
-from ecosystem.report.prose import Name, Sentence, count, decimal, listed, shorten, signed
+from ecosystem.report.deeds import Teller, capital, rows_of
+from ecosystem.report.marks import letter_of
+from ecosystem.report.prose import Name, Sentence, count, decimal, listed, sentence, shorten, signed
 from ecosystem.report.story import Cast
 from ecosystem.scenario import Parameters
 
@@ -23,6 +25,8 @@ TEMPLATE = "report.html.j2"
 
 _BUDGET = 8_000_000
 """Characters that the pictures may take of the report's 10 MB."""
+
+_MOST_INTERVENTIONS = 100
 
 _KINDS = {
     "form": "formation",
@@ -53,6 +57,8 @@ class MeasureLine:
 
     title: str
     meaning: str
+    formula: str
+    source: str
     end: str
 
 
@@ -113,6 +119,9 @@ def _content(run: RunTables) -> dict[str, Any]:
         "accuracy": findings.accuracy_in_short(run.manifest),
         "standing": standing,
         "alone": [cast.agents[key] for key in story.final_blocks(run)[1]],
+        "interventions": _interventions(run, cast),
+        "uncounted": max(len(run.interventions) - _MOST_INTERVENTIONS, 0),
+        "unreached": sum(event.step > len(run.metrics) for event in scenario.interventions),
         "by_step": [(step, list(accounts)) for step, accounts in groupby(told.accounts, lambda a: (a.step, a.topic))],
         "told": told,
         "untold": _kinds(told.untold),
@@ -123,6 +132,7 @@ def _content(run: RunTables) -> dict[str, Any]:
         "held_out": findings.held_out_accuracy(run.manifest),
         "pictures": {picture.name: picture for picture in _pictures(run.path, _figures(), spoken)},
         "measures": _measures(run),
+        "notation": NOTATION,
         "parameters": _parameters(run),
         "provenance": _provenance(run.manifest),
         "described": [
@@ -130,6 +140,15 @@ def _content(run: RunTables) -> dict[str, Any]:
             for key, persona in scenario.personas.items()
         ],
     }
+
+
+def _interventions(run: RunTables, cast: Cast) -> list[tuple[str, int, Sentence]]:
+    """Return letter, step and account of the first interventions that took place, in their order."""
+    teller = Teller(run, cast)
+    return [
+        (letter_of(k), int(row["step"]), capital(sentence(teller.intervention(row), ".")))
+        for k, row in enumerate(rows_of(run.interventions.iloc[:_MOST_INTERVENTIONS]))
+    ]
 
 
 def _figures() -> Iterable[Any]:
@@ -169,7 +188,9 @@ def _measures(run: RunTables) -> list[MeasureLine]:
         MeasureLine(
             measure.title,
             measure.meaning,
-            decimal(float(last[column]), 0 if column == "coalitions" else 3),
+            measure.formula,
+            measure.source,
+            decimal(float(last[column]), 0 if column in ("coalitions", "defectors") else 3),
         )
         for column, measure in CATALOGUE.items()
     ]

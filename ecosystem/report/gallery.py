@@ -37,12 +37,15 @@ class FigureSpec:
         How to read it.
     draw : callable
         Returns the figure of a run.
+    of_words : bool
+        Whether it shows what was said, and so nothing where affinity is given instead of corpora.
     """
 
     name: str
     title: str
     caption: str
     draw: Callable[[RunTables], Figure]
+    of_words: bool = False
 
 
 FIGURES: tuple[FigureSpec, ...] = (
@@ -68,6 +71,7 @@ FIGURES: tuple[FigureSpec, ...] = (
         "over the steps named above each panel. All panels order agents by their coalition at the end; part "
         "of the difference between panels comes from the topics then under debate.",
         draw_affinity,
+        of_words=True,
     ),
     FigureSpec(
         "trajectories",
@@ -76,6 +80,7 @@ FIGURES: tuple[FigureSpec, ...] = (
         "one, in the plane of the statements' first two principal components. Agents move as they take over "
         "arguments; the plane shows only the share of variance named on its axes.",
         draw_trajectories,
+        of_words=True,
     ),
     FigureSpec(
         "utterance_pca",
@@ -83,6 +88,7 @@ FIGURES: tuple[FigureSpec, ...] = (
         "Each mark is a statement said by a persona, placed by its latent's first two principal components. "
         "Statements close together are close for the model, which is mostly a matter of topic.",
         draw_utterances,
+        of_words=True,
     ),
     FigureSpec(
         "predictions",
@@ -90,6 +96,7 @@ FIGURES: tuple[FigureSpec, ...] = (
         "A bar is the mean affinity the model predicts between a statement and the other personas' statements "
         "on its topic: blue to the right for support, orange to the left for opposition.",
         draw_predictions,
+        of_words=True,
     ),
     FigureSpec(
         "weight_importance",
@@ -98,6 +105,7 @@ FIGURES: tuple[FigureSpec, ...] = (
         "logit of agreement (left, integrated gradients), and the legacy reading mean |W z|, which shows how "
         "strongly the predictor is driven, not what it concludes (right).",
         draw_importance,
+        of_words=True,
     ),
     FigureSpec(
         "forecast_skill",
@@ -106,6 +114,7 @@ FIGURES: tuple[FigureSpec, ...] = (
         "after it, for the JEPA, cosine similarity and persistence. Right: all forecasts of the JEPA against "
         "outcomes; a perfect forecast lies on the dashed line.",
         draw_skill,
+        of_words=True,
     ),
     FigureSpec(
         "measures",
@@ -123,7 +132,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def write_figures(folder: Path, run: RunTables | None = None) -> list[Path]:
-    """Draw all figures of a run into ``folder/figures`` as PNG and SVG; return the files.
+    """Draw the figures of a run into ``folder/figures`` as PNG and SVG; return the files.
 
     Parameters
     ----------
@@ -136,6 +145,8 @@ def write_figures(folder: Path, run: RunTables | None = None) -> list[Path]:
     written = []
     with _thrift(), style():
         for spec in FIGURES:
+            if spec.of_words and run.scenario.affinity is not None:
+                continue
             figure = spec.draw(run)
             for suffix, options in _OPTIONS.items():
                 path = folder / "figures" / f"{spec.name}.{suffix}"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ecosystem.record.reader import RunTables
 from ecosystem.report.arrays import (
+    Partitions,
     agent_names,
     heard,
     numbers,
@@ -16,6 +17,7 @@ from ecosystem.report.arrays import (
     partitions,
     read_columns,
 )  # fmt: skip
+from ecosystem.report.marks import find_marks, letters_until, note_height, write_note
 from ecosystem.report.style import (
     ALONE,
     DIVERGING,
@@ -94,23 +96,25 @@ def draw_affinity(run: RunTables) -> Figure:
     margin = text_width(names, size) + 0.15 if shown else 0.35
     gap, bar = 0.3, 0.8
     side = min((WIDTH - margin - bar - gap * 3) / 3, 3.0)
-    bottom = margin + 0.3
+    marks = find_marks(run)
+    bottom = margin + 0.3 + note_height(marks)
     figure = new_figure(
         bottom + side + 1.35,
         "How far listeners agreed with what was said",
         "Mean observed affinity of listeners (columns) to speakers (rows); strips show coalitions at the time",
     )
+    write_note(figure, marks, "in brackets above a panel, those that had taken place by its end")
     for k, (window, mean) in enumerate(zip(windows, means, strict=True)):
         left = margin + 0.15 + k * (side + gap)
         ax = panel(figure, left, bottom, side, side)
         image = _draw_affinity(ax, mean, limit)
         _name_axis(ax, names if shown else [], "yx" if k == 0 else "x", size)
         topics = _topics_text(run, *window, side + gap - 0.1)
-        ax.set_title(f"{_steps_text(*window)}\n{topics}", size=8.5, pad=15, linespacing=1.3)
+        ax.set_title(f"{_steps_text(*window)}{letters_until(marks, window[1])}\n{topics}", size=8.5, pad=15, linespacing=1.3)
         ax.set_xlabel("Listener" if shown else f"{len(names)} listeners")
         if not shown and k == 0:
             ax.set_ylabel(f"{len(names)} speakers")
-        _draw_strip(figure, ax, labels, order, int(np.searchsorted(membership.steps, window[1])))
+        _draw_strip(figure, ax, membership, order, int(np.searchsorted(membership.steps, window[1])))
     colour_axes = panel(figure, margin + 0.15 + len(windows) * (side + gap) - 0.1, bottom, 0.14, side)
     figure.colorbar(image, cax=colour_axes, label="Observed affinity")
     colour_axes.tick_params(length=2)
@@ -189,12 +193,13 @@ def _name_axis(ax: Axes, names: list[str], which: str, size: float = 8.0) -> Non
     ax.spines[:].set_visible(False)
 
 
-def _draw_strip(figure: Figure, ax: Axes, labels: NDArray[np.int64], order: NDArray[np.int64], step: int) -> None:
-    """Draw the coalitions at a step as a strip above a heatmap."""
+def _draw_strip(figure: Figure, ax: Axes, membership: Partitions, order: NDArray[np.int64], step: int) -> None:
+    """Draw the coalitions at a step as a strip above a heatmap; nothing for those who are absent."""
     from matplotlib.colors import to_rgb
 
-    colours = coalition_colours(labels)
-    shades = np.array([[to_rgb(colours.get(int(label), ALONE)) for label in labels[step][order]]])
+    colours, here = coalition_colours(membership.labels), membership.present[step][order]
+    now = [to_rgb(colours.get(int(label), ALONE)) for label in membership.labels[step][order]]
+    shades = np.where(here[:, None], now, 1.0)[None]
     box = ax.get_position()
     tall = 0.09 / figure.get_size_inches()[1]
     strip = figure.add_axes((box.x0, box.y1 + tall * 0.35, box.width, tall))

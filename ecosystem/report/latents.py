@@ -57,28 +57,25 @@ def plot_trajectories(run: RunTables, ax: Axes | None = None) -> Axes:
 
     axes = own_axes(ax, 7.5, 6)
     paths, share = trajectories(run)
-    labels = partitions(run).labels
-    colours = coalition_colours(labels)
-    final = [colours.get(int(label), FAINT) for label in labels[-1]]
+    colours, last = _last_coalitions(run)
+    final = [colours.get(int(label), FAINT) for label in last]
+    starts, ends = _ends(paths)
     axes.add_collection(
         LineCollection(
             list(paths.transpose(1, 0, 2)), colors=final, linewidths=1.1 if len(final) <= 40 else 0.5, alpha=0.75
         )
     )
-    axes.scatter(
-        paths[0, :, 0], paths[0, :, 1], s=22, facecolor="white", edgecolor=final, linewidth=1.1, zorder=3, label="start"
-    )
-    axes.scatter(
-        paths[-1, :, 0], paths[-1, :, 1], s=34, color=final, edgecolor="white", linewidth=0.6, zorder=4, label="end"
-    )
+    axes.scatter(*starts.T, s=22, facecolor="white", edgecolor=final, linewidth=1.1, zorder=3, label="start")
+    axes.scatter(*ends.T, s=34, color=final, edgecolor="white", linewidth=0.6, zorder=4, label="end")
     figure = axes.get_figure(root=True)
     if figure is not None and figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
     _set_limits(axes, paths.reshape(-1, 2), 0.1)
     _name_components(axes, share)
+    came = np.flatnonzero(~np.isnan(ends).any(1))
     names = [shorten(name, 32) for name in agent_names(run)]
     if len(names) <= 40:
-        label_points(axes, paths[-1], names)
+        label_points(axes, ends[came], [names[agent] for agent in came])
     return axes
 
 
@@ -88,7 +85,7 @@ def trajectories(run: RunTables) -> tuple[NDArray[np.float64], NDArray[np.float6
     Returns
     -------
     paths : (n_steps, n_agents, 2) float
-        Of at most 200 steps, evenly spaced.
+        Of at most 200 steps, evenly spaced; NaN while an agent is absent.
     share : (2,) float
     """
     mean, directions, share = project(vectors(read_columns(run, "statements", "latent")["latent"]))
@@ -97,8 +94,23 @@ def trajectories(run: RunTables) -> tuple[NDArray[np.float64], NDArray[np.float6
     keys = agent_keys(run)
     paths = np.full((len(steps), len(keys), 2), np.nan)
     paths[row, index_of(table["agent"], keys)] = (vectors(table["latent"]) - mean) @ directions
+    paths[~partitions(run).present] = np.nan
     chosen = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _MAX_STEPS)).round().astype(int))
     return paths[chosen], share
+
+
+def _ends(paths: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the first and the last known position of each agent, ``(n_agents, 2)``; NaN for one who never came."""
+    known = ~np.isnan(paths).any(2)
+    agents = np.arange(paths.shape[1])
+    return paths[known.argmax(0), agents], paths[len(paths) - 1 - known[::-1].argmax(0), agents]
+
+
+def _last_coalitions(run: RunTables) -> tuple[dict[int, str], NDArray[np.int64]]:
+    """Return the colours of coalitions, and the label of each agent at the end, or when it was last there."""
+    found = partitions(run)
+    last = len(found.steps) - 1 - found.present[::-1].argmax(0)
+    return coalition_colours(found.labels), found.labels[last, np.arange(found.labels.shape[1])]
 
 
 @styled
@@ -112,10 +124,9 @@ def draw_trajectories(run: RunTables) -> Figure:
         "Mean latent of the statements each agent holds, step by step, in the plane of all statements",
     )
     plot_trajectories(run, panel(figure, 0.75, 0.5, WIDTH - 2.5, 5.75))
-    labels = partitions(run).labels
-    colours = coalition_colours(labels)
-    final = [(colours[int(label)], f"coalition {label}") for label in np.unique(labels[-1]) if label >= 0]
-    final = final[:20] + ([(FAINT, "alone")] if (labels[-1] < 0).any() else [])
+    colours, last = _last_coalitions(run)
+    final = [(colours[int(label)], f"coalition {label}") for label in np.unique(last) if label >= 0]
+    final = final[:20] + ([(FAINT, "alone")] if (last < 0).any() else [])
     handles = [Line2D([], [], ls="", marker="o", mfc="white", mec=INK, label="start"),
                Line2D([], [], ls="", marker="o", color=INK, label="end"),
                Line2D([], [], ls="", label="colour, at the end:"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LONE_NODE = "#bdbdbd"
+_LONE_NODE, _NO_NODE = "#bdbdbd", "#ffffff"
 _MAX_LEGEND = 14
 _MAX_UPRIGHT = 30
 
@@ -64,10 +64,11 @@ def plot_network(run: RunTables, ax: Axes | None = None) -> Axes:
     from matplotlib.patches import Wedge
 
     axes = own_axes(ax, 7.5, 6)
-    labels = partitions(run).labels
+    found = partitions(run)
+    labels = found.labels
     order = order_by_coalition(labels)
     colours = coalition_colours(labels)
-    now = labels[-1]
+    now, present = labels[-1], found.present[-1]
     angle = np.zeros(len(order))
     angle[order], spacing = _angles(now[order])
     points = np.stack([np.cos(angle), np.sin(angle)], 1)
@@ -80,8 +81,9 @@ def plot_network(run: RunTables, ax: Axes | None = None) -> Axes:
         )  # fmt: skip
     _draw_edges(axes, last_alignment(run), points)
     area = float(np.clip(2200 / len(order), 14, 150))
-    fill = [colours.get(int(label), _LONE_NODE) for label in now]
-    axes.scatter(points[:, 0], points[:, 1], s=area, c=fill, edgecolor="white", linewidth=1, zorder=4)
+    fill = [colours.get(int(v), _LONE_NODE) if here else _NO_NODE for v, here in zip(now, present, strict=True)]
+    edge = ["white" if here else _LONE_NODE for here in present]
+    axes.scatter(points[:, 0], points[:, 1], s=area, c=fill, edgecolor=edge, linewidth=1, zorder=4)
     axes.set(xlim=(-1.7, 1.7), ylim=(-1.7, 1.7), aspect="equal")
     if len(order) <= _MAX_UPRIGHT:
         axes.set(xlim=_draw_names(axes, agent_names(run), angle), ylim=(-1.22, 1.22))
@@ -180,10 +182,11 @@ def _limits(widths: NDArray[np.float64], x: NDArray[np.float64], ax: Axes) -> tu
 def _draw_legend(figure: Figure, run: RunTables) -> None:
     from matplotlib.lines import Line2D
 
-    labels = partitions(run).labels
-    colours = coalition_colours(labels)
-    values, counts = np.unique(labels[-1], return_counts=True)
-    alone = int(counts[values < 0].sum())
+    found = partitions(run)
+    colours = coalition_colours(found.labels)
+    absent = int((~found.present[-1]).sum())
+    values, counts = np.unique(found.labels[-1], return_counts=True)
+    alone = int(counts[values < 0].sum()) - absent
     together = sorted(((int(c), int(v)) for v, c in zip(values, counts, strict=True) if v >= 0), reverse=True)
     dot: dict[str, Any] = {"ls": "", "marker": "o", "markersize": 8, "markeredgecolor": "white"}
     handles: list[Any] = [
@@ -194,6 +197,9 @@ def _draw_legend(figure: Figure, run: RunTables) -> None:
         handles.append(Line2D([], [], ls="", label=f"and {len(together) - _MAX_LEGEND} smaller ones"))
     if alone:
         handles.append(Line2D([], [], color=_LONE_NODE, label=f"alone ({alone})", **dot))
+    if absent:
+        look = {**dot, "markerfacecolor": _NO_NODE, "markeredgecolor": _LONE_NODE}
+        handles.append(Line2D([], [], label=f"absent ({absent})", **look))
     top = float(np.abs(last_alignment(run)).max(initial=0.0))
     handles += [
         Line2D([], [], color=POSITIVE, lw=2.5, label="aligned"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecosystem.record.reader import RunTables
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
+
+    from ecosystem.report.explain import Explainer, Explanation
 
 
 class Run(RunTables):
@@ -35,6 +40,7 @@ class Run(RunTables):
         from ecosystem.report.style import shorten
 
         now = self.memberships[self.memberships["step"] == self.memberships["step"].max()]
+        now = now[now["present"].ne(False)]
         names = self.manifest["agents"]
         together: dict[int, list[str]] = {}
         for agent, label in zip(now["agent"], now["coalition"], strict=True):
@@ -42,6 +48,27 @@ class Run(RunTables):
         alone = together.pop(-1, [])
         lines = [f"{label}: {_list(members)}" for label, members in sorted(together.items(), key=lambda x: -len(x[1]))]
         return [escape(line) for line in [*lines, *([f"alone: {_list(alone)}"] if alone else [])]]
+
+    def explain(self, event: int | Mapping[str, Any] | pd.Series[Any]) -> Explanation:
+        """Return why an event happened: what alignment did, since when, and after which words.
+
+        Parameters
+        ----------
+        event : int, mapping or Series
+            A row of `events`, or its position there.
+
+        Raises
+        ------
+        InputError
+            It is not an event of the run.
+        """
+        return self._explainer.explain(event)
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        from ecosystem.report.explain import Explainer
+
+        return Explainer(self)
 
     def plot_trajectories(self, ax: Axes | None = None) -> Axes:
         """Draw how the agents' positions moved, in the plane of all statements; return the axes."""

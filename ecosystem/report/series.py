@@ -11,6 +11,7 @@ from ecosystem.measures import CATALOGUE
 from ecosystem.measures.forecasts import brier, correlation
 from ecosystem.record.reader import RunTables
 from ecosystem.report.arrays import Heard, heard, numbers, read_columns
+from ecosystem.report.marks import LIFT, Mark, draw_marks, find_marks, note_height, write_note
 from ecosystem.report.prose import count
 from ecosystem.report.style import FAINT, WIDTH, fit, new_figure, panel, styled
 
@@ -31,6 +32,7 @@ MEASURES = (
 )  # fmt: skip
 """Measures in the small multiples, left to right and down: coalitions left, polarization right."""
 
+_PAD = 6.0
 _MAX_POINTS = 2500
 _MIN_PAIRS = 6
 
@@ -57,16 +59,18 @@ def draw_skill(run: RunTables) -> Figure:
     names = [f"{kind}_{score}" for kind in FORECASTS for score in ("correlation", "brier")]
     table = read_columns(run, "metrics", "step", *names)
     steps = table["step"].to_numpy()
-    outcomes = heard(run)
+    outcomes, marks = heard(run), find_marks(run)
+    note, lift = note_height(marks), LIFT / 72 if marks else 0.0
+    height = 6.4 + 2 * lift + note
     figure = new_figure(
-        6.4,
+        height,
         "Did the forecasts come true?",
         "Forecasts made before each step's utterances, against the affinity observed after them; "
         "faint: each step, lines: running mean",
     )
     time = WIDTH - 4.75
-    above = panel(figure, 0.65, 3.2, time, 2.1)
-    below = panel(figure, 0.65, 0.5, time, 2.1)
+    above = panel(figure, 0.65, note + lift + 3.2, time, 2.1)
+    below = panel(figure, 0.65, note + 0.5, time, 2.1)
     pooled = pooled_scores(outcomes)
     for ax, score, title in (
         (above, "correlation", "Correlation with the outcome (higher is better)"),
@@ -78,19 +82,21 @@ def draw_skill(run: RunTables) -> Figure:
             _draw_scores(ax, steps, nothing, "too few pairs a step for a correlation")
         else:
             _draw_scores(ax, steps, scores)
-        ax.set_title(title)
+        draw_marks(ax, marks)
+        ax.set_title(title, pad=_PAD + lift * 72)
     above.axhline(0, color=FAINT, lw=0.7, zorder=0)
     below.axhline(0.25, color=FAINT, lw=0.7, ls=(0, (2, 2)), zorder=0)
     below.set_ylim(bottom=0)
     below.set_xlabel("Step")
     handles, _ = above.get_legend_handles_labels()
     figure.legend(
-        handles=handles, ncols=3, loc="upper left", bbox_to_anchor=(0.045, 1 - 0.5 / 6.4), columnspacing=1.4,
+        handles=handles, ncols=3, loc="upper left", bbox_to_anchor=(0.045, 1 - 0.5 / height), columnspacing=1.4,
         handletextpad=0.4,
     )  # fmt: skip
-    scatter = panel(figure, WIDTH - 3.45, 1.75, 3.25, 3.25)
+    scatter = panel(figure, WIDTH - 3.45, note + lift + 1.75, 3.25, 3.25)
     _draw_outcomes(scatter, outcomes)
-    _write_scores(figure, pooled)
+    _write_scores(figure, pooled, note + lift)
+    write_note(figure, marks)
     return figure
 
 
@@ -146,14 +152,14 @@ def _draw_outcomes(ax: Axes, table: Heard) -> None:
     ax.set_yticks(ticks)
 
 
-def _write_scores(figure: Figure, pooled: dict[str, tuple[float, float]]) -> None:
-    """Write the scores over the whole run as a small table."""
+def _write_scores(figure: Figure, pooled: dict[str, tuple[float, float]], bottom: float) -> None:
+    """Write the scores over the whole run as a small table, some inches above the foot."""
     across, up = figure.get_size_inches()
     rows = [("Over the whole run", "correlation", "Brier"), *(
         (FORECASTS[kind][0], _score(values[0]), _score(values[1])) for kind, values in pooled.items()
     )]  # fmt: skip
     for k, row in enumerate(rows):
-        y = (1.05 - 0.19 * k) / up
+        y = (bottom + 1.05 - 0.19 * k) / up
         colour = "#222222" if k == 0 else list(FORECASTS.values())[k - 1][1]
         for text, x, ha in zip(row, (WIDTH - 3.45, WIDTH - 0.85, WIDTH - 0.2), ("left", "right", "right"), strict=True):
             figure.text(x / across, y, text, ha=ha, size=8, color=colour, weight="bold" if k == 0 else "normal")
@@ -168,26 +174,30 @@ def draw_measures(run: RunTables) -> Figure:
     """Return the figure of coalition and polarization measures over time, as small multiples."""
     table = read_columns(run, "metrics", "step", *MEASURES)
     steps = table["step"].to_numpy()
+    marks = find_marks(run)
     rows = (len(MEASURES) + 1) // 2
-    tall, gap = 0.9, 0.6
-    height = 0.75 + rows * (tall + gap) + 0.1
+    tall, gap, note = 0.9, 0.6 + (LIFT / 72 if marks else 0.0), note_height(marks)
+    height = 0.75 + rows * (tall + gap) + 0.1 + note
     figure = new_figure(
         height, "Coalitions and polarization over time", "Left: coalitions. Right: how far apart the agents stand"
     )
     wide = (WIDTH - 1.6) / 2
     for k, name in enumerate(MEASURES):
         row, column = divmod(k, 2)
-        bottom = 0.5 + (rows - 1 - row) * (tall + gap)
+        bottom = note + 0.5 + (rows - 1 - row) * (tall + gap)
         ax = panel(figure, 0.55 + column * (wide + 0.75), bottom, wide, tall)
-        _draw_measure(ax, steps, numbers(table[name]), name)
+        _draw_measure(ax, steps, numbers(table[name]), name, marks)
         if row == rows - 1:
             ax.set_xlabel("Step")
         else:
             ax.tick_params(labelbottom=False)
+    write_note(figure, marks)
     return figure
 
 
-def _draw_measure(ax: Axes, steps: NDArray[np.int64], values: NDArray[np.float64], name: str) -> None:
+def _draw_measure(
+    ax: Axes, steps: NDArray[np.int64], values: NDArray[np.float64], name: str, marks: tuple[Mark, ...]
+) -> None:
     from matplotlib.ticker import MaxNLocator
 
     whole: dict[str, Any] = {"drawstyle": "steps-mid"} if name == "coalitions" else {}
@@ -195,9 +205,10 @@ def _draw_measure(ax: Axes, steps: NDArray[np.int64], values: NDArray[np.float64
             marker="o" if np.sum(~np.isnan(values)) < 3 else "", ms=4, **whole)  # fmt: skip
     inches = ax.bbox.width / ax.figure.dpi
     meaning = fit(CATALOGUE[name].meaning.split(" (")[0], inches, 7)
-    ax.set_title(CATALOGUE[name].title, weight="bold", pad=16)
+    pad = _PAD + (LIFT if marks else 0.0)
+    ax.set_title(CATALOGUE[name].title, weight="bold", pad=pad + 10)
     ax.annotate(
-        meaning, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", va="baseline", size=7,
+        meaning, (0, 1), (0, pad), xycoords="axes fraction", textcoords="offset points", va="baseline", size=7,
         color="#666666",
     )  # fmt: skip
     known = values[~np.isnan(values)]
@@ -209,6 +220,7 @@ def _draw_measure(ax: Axes, steps: NDArray[np.int64], values: NDArray[np.float64
     ax.yaxis.set_major_locator(MaxNLocator(3, integer=name == "coalitions", min_n_ticks=2))
     ax.grid(axis="y", color="#eeeeee", lw=0.7)
     _span(ax, steps)
+    draw_marks(ax, marks)
 
 
 def _span(ax: Axes, steps: NDArray[np.int64]) -> None:

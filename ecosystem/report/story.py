@@ -70,9 +70,9 @@ class Paths:
 
 
 def final_blocks(run: RunTables) -> tuple[dict[int, list[str]], list[str]]:
-    """Return the members of each coalition at the end, the largest first, and the agents alone."""
+    """Return the members of each coalition at the end, the largest first, and the agents alone but present."""
     table = run.memberships
-    last = table[table["step"] == table["step"].max()]
+    last = table[(table["step"] == table["step"].max()) & table["present"].ne(False)]
     blocks: dict[int, list[str]] = {}
     alone: list[str] = []
     for agent, coalition in zip(last["agent"], last["coalition"], strict=True):
@@ -120,7 +120,9 @@ def summarise(run: RunTables, cast: Cast) -> tuple[Sentence, ...]:
 def _end(run: RunTables, cast: Cast) -> Sentence:
     blocks, alone = final_blocks(run)
     if not blocks:
-        return sentence("At the end there was no coalition: every agent stood alone.")
+        every = "every agent" if alone else "no agent was left"
+        words = sentence(f"At the end there was no coalition: {every}{' stood alone' * bool(alone)}.")
+        return sentence(words, _absence(run, cast))
     coalitions = [
         sentence(f"coalition {label} of {count(len(members), 'agent')} (", cast.who(members, 12), ")")
         for label, members in blocks.items()
@@ -130,7 +132,21 @@ def _end(run: RunTables, cast: Cast) -> Sentence:
         listed(coalitions),
         ".",
     )
-    return sentence(words, " ", cast.who(alone, 12), " stood alone.") if alone else words
+    lone = sentence(" ", cast.who(alone, 12), " stood alone.") if alone else ()
+    return sentence(words, lone, _absence(run, cast))
+
+
+def _absent(run: RunTables) -> list[str]:
+    """Return who takes no part at the end."""
+    table = run.memberships
+    return list(table["agent"][(table["step"] == table["step"].max()) & table["present"].eq(False)])
+
+
+def _absence(run: RunTables, cast: Cast) -> Sentence:
+    absent = _absent(run)
+    if not absent:
+        return ()
+    return sentence(" ", cast.who(absent, 12), f" {'was' if len(absent) == 1 else 'were'} absent.")
 
 
 def _tally(run: RunTables) -> Sentence:

@@ -106,7 +106,7 @@ def _write_statements(
     texts, topics, holders = (table[name].take(chosen).to_pylist() for name in ("text", "topic", "holders"))
     for row, text, topic, who in zip(rows, texts, topics, holders, strict=True):
         y = (0.5 + tall * (1 - (row + 0.5) / span)) / up
-        held = ", ".join(shorten(str(agents.get(key, key)), 32) for key in who[:2])
+        held = ", ".join(shorten(str(agents.get(key, key)), 32) for key in who[:2]) or "in no corpus"
         held += f" and {len(who) - 2} more" if len(who) > 2 else ""
         below = f"{held} · {shorten(str(titles.get(topic, topic)), 32)}"
         x = (left - 0.12) / across

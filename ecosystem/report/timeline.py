@@ -16,6 +16,7 @@ from ecosystem.report.arrays import (
     partitions,
     read_columns,
 )  # fmt: skip
+from ecosystem.report.marks import LIFT, draw_marks, find_marks, note_height, write_note
 from ecosystem.report.prose import count
 from ecosystem.report.style import (
     ALONE,
@@ -43,13 +44,14 @@ _BEFORE = ("leave", "dissolve")
 _MAX_ROWS, _MAX_COLUMNS, _MAX_TOPICS = 40, 120, 26
 _SLANT = 35
 _NUMBERED = 17  # a number fits a block of this part of the steps
+_ABSENT: dict[str, Any] = {"facecolor": "white", "edgecolor": "#bdbdbd", "linewidth": 0, "hatch": "////"}
 
 
 @styled
 def plot_timeline(run: RunTables, ax: Axes | None = None) -> Axes:
     """Draw membership as bands over steps: agents as rows, coalitions as colours, events as markers.
 
-    Markers stand in the bands of a small run; in a large one they would cover the bands and are left out
+    Bands are hatched while an agent is absent; dashed lines with a letter are interventions. Markers stand in the bands of a small run; in a large one they would cover the bands and are left out
     (`draw_timeline` gives them a panel of their own).
 
     Parameters
@@ -63,7 +65,7 @@ def plot_timeline(run: RunTables, ax: Axes | None = None) -> Axes:
     membership = partitions(run)
     steps, labels = membership.steps, membership.labels
     order = order_over_time(labels)
-    _draw_bands(axes, steps, labels[:, order])
+    _draw_bands(axes, steps, labels[:, order], membership.present[:, order])
     names = agent_names(run)
     size = _row_size(len(names))
     if size:
@@ -80,6 +82,7 @@ def plot_timeline(run: RunTables, ax: Axes | None = None) -> Axes:
         for kind, (at, agents) in _agent_events(run).items():
             shift = -0.72 if kind in _BEFORE else -0.28
             _mark(axes, kind, (at + shift).astype(np.float64), row[agents])
+    draw_marks(axes, find_marks(run))
     return axes
 
 
@@ -100,21 +103,26 @@ def draw_timeline(run: RunTables) -> Figure:
     if slant:
         left = max(left, longest * np.cos(np.radians(_SLANT)) + 0.1)
     strip = 0.0 if in_bands else 1.45
-    height = 0.55 + topic_height + rows + strip + 0.85
+    marks = find_marks(run)
+    lift, note = LIFT / 72 if marks else 0.0, note_height(marks)
+    height = 0.55 + topic_height + lift + rows + strip + 0.85 + note
     figure = new_figure(
         height,
         "Who stood with whom",
-        "Each row is an agent, each colour (and number) a coalition; grey is standing alone",
+        "Each row is an agent, each colour (and number) a coalition; grey is standing alone"
+        + ("" if membership.present.all() else ", hatched being absent"),
     )
     width = WIDTH - left - 0.25
-    axes = panel(figure, left, 0.85 + strip, width, rows)
+    axes = panel(figure, left, 0.85 + strip + note, width, rows)
     plot_timeline(run, axes)
-    _draw_topics(axes, topics)
+    _draw_topics(axes, topics, lift * 72)
     if not in_bands:
         axes.set_xlabel("")
-        below = panel(figure, left, 0.85, width, strip - 0.4, sharex=axes)
+        below = panel(figure, left, 0.85 + note, width, strip - 0.4, sharex=axes)
         _draw_strip(below, run)
-    _draw_legend(figure)
+        draw_marks(below, marks, letters=False)
+    _draw_legend(figure, note / height, absent=not membership.present.all())
+    write_note(figure, marks)
     return figure
 
 
@@ -127,15 +135,18 @@ def _row_size(n_agents: int) -> float:
     return 8.0 if n_agents <= 26 else 6.5 if n_agents <= 60 else 0.0
 
 
-def _draw_bands(ax: Axes, steps: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
+def _draw_bands(
+    ax: Axes, steps: NDArray[np.int64], labels: NDArray[np.int64], present: NDArray[np.bool_]
+) -> None:
     from matplotlib.colors import to_rgb
 
     colours = coalition_colours(labels)
     values, index = np.unique(labels, return_inverse=True)
     shades = np.array([to_rgb(colours.get(int(value), ALONE)) for value in values])
-    image = shades[index.reshape(labels.shape)].transpose(1, 0, 2)
+    image = np.where(present[..., None], shades[index.reshape(labels.shape)], 1.0).transpose(1, 0, 2)
     extent = (steps[0] - 0.5, steps[-1] + 0.5, labels.shape[1] - 0.5, -0.5)
     ax.imshow(image, aspect="auto", interpolation="nearest", extent=extent)
+    _hatch(ax, steps, ~present)
     if labels.shape[1] > _MAX_ROWS:
         return
     ax.hlines(np.arange(labels.shape[1] - 1) + 0.5, *extent[:2], color="white", lw=1.2)
@@ -148,6 +159,18 @@ def _draw_bands(ax: Axes, steps: NDArray[np.int64], labels: NDArray[np.int64]) -
         wide[lengths.argmax()] = True
         for row, x in zip(rows[wide], steps[starts[wide]] + (lengths[wide] - 1) / 2, strict=True):
             ax.text(x, row, str(label), ha="center", va="center", **look)
+
+
+def _hatch(ax: Axes, steps: NDArray[np.int64], absent: NDArray[np.bool_]) -> None:
+    """Hatch the bands of agents, columns of ``absent``, while they are absent."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    rows, starts, lengths = _runs(absent.T)
+    corners = zip(steps[starts] - 0.5, rows - 0.5, lengths, strict=True)
+    bands = [Rectangle((float(x), float(y)), float(length), 1.0) for x, y, length in corners]
+    if bands:
+        ax.add_collection(PatchCollection(bands, label="absent", **_ABSENT), autolim=False)
 
 
 def _runs(cells: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -218,12 +241,18 @@ def _is_slanted(topics: list[tuple[int, int, str]]) -> bool:
     return 4 < len(topics) <= _MAX_TOPICS
 
 
-def _draw_topics(ax: Axes, topics: list[tuple[int, int, str]]) -> None:
-    transform = ax.get_xaxis_transform()
+def _draw_topics(ax: Axes, topics: list[tuple[int, int, str]], lift: float) -> None:
+    """Draw the topics under debate above the bands, raised by ``lift`` points."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    raised = ScaledTranslation(0, lift / 72, figure.dpi_scale_trans)
+    transform = ax.get_xaxis_transform() + raised
     if len(topics) > _MAX_TOPICS:
         n = len({title for *_, title in topics})
         text = f"{count(n, 'topic')} under debate, {count(len(topics), 'turn')}"
-        ax.text(0, 1.02, text, transform=ax.transAxes, size=7.5, color="#555555")
+        ax.text(0, 1.02, text, transform=ax.transAxes + raised, size=7.5, color="#555555")
         return
     slanted = _is_slanted(topics)
     for first, last, title in topics:
@@ -238,7 +267,7 @@ def _draw_topics(ax: Axes, topics: list[tuple[int, int, str]]) -> None:
     ax.hlines(np.full(len(topics), 1.012), starts, ends, transform=transform, color=FAINT, lw=2, clip_on=False)
 
 
-def _draw_legend(figure: Figure) -> None:
+def _draw_legend(figure: Figure, bottom: float, absent: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -250,9 +279,10 @@ def _draw_legend(figure: Figure) -> None:
         "markeredgewidth": 0.8,
     }
     handles: list[Any] = [Line2D([], [], marker=marker, label=kind, **shape) for kind, marker in MARKERS.items()]
+    handles += [Patch(color=ALONE, label="alone"), *([Patch(label="absent", **_ABSENT)] if absent else [])]
     figure.legend(
-        handles=[*handles, Patch(color=ALONE, label="alone")], loc="lower center", ncols=7, columnspacing=1.6,
-        handletextpad=0.4, bbox_to_anchor=(0.5, 0.0),
+        handles=handles, loc="lower center", ncols=8, columnspacing=1.6, handletextpad=0.4,
+        bbox_to_anchor=(0.5, bottom),
     )  # fmt: skip
 
 

@@ -115,7 +115,8 @@ class Stage:
             share *= 1 - state.stubbornness[agents]
         state.opinions = state.opinions.copy()
         state.opinions[agents, topic] += share * gap
-        return agents[share * np.abs(gap) > 0]
+        moved: NDArray[np.int64] = agents[share * np.abs(gap) > 0]
+        return moved
 
     def _agents(self, keys: tuple[str, ...]) -> list[int]:
         """Return the agents of persona keys; all of them where none is named."""

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from agents.debater import Debater
 from agents.policies import POLICIES, SILENT, Floor, choose
+from ecosystem.accounts import Before, account
 from ecosystem.dynamics.alignment import align
-from ecosystem.dynamics.coalitions import Game, Regrouping, regroup, stability, threshold_at
-from ecosystem.dynamics.events import carry_labels, find_cause, find_events, lone_label
+from ecosystem.dynamics.coalitions import Game, Regrouping, regroup, threshold_at
+from ecosystem.dynamics.events import carry_labels, lone_label
 from ecosystem.dynamics.exchange import hearing_probabilities
 from ecosystem.dynamics.kernels import KERNELS, Meeting
 from ecosystem.dynamics.positions import held_opinions
-from ecosystem.dynamics.state import Applied, Heard, LedgerEntry, State, Step
+from ecosystem.dynamics.state import Applied, Heard, Hearing, State, Step
 from ecosystem.interventions import Stage
 from ecosystem.jepa.statements import Statements, affinity_to_holders, held_matrix
-from ecosystem.measures import CATALOGUE, Snapshot, measure
+from ecosystem.measures import CATALOGUE
 from ecosystem.opening import (
     given_affinity,
     index_statements,
@@ -115,7 +116,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
 
     def step(self) -> None:
         """Take one step."""
-        before = self.state.partition, self.state.alignment, self.state.last_observed
+        before = Before(self.state.partition, self.state.alignment, self.state.last_observed)
         interventions = self.open()
         forecast, cosine = self.predict()
         utterances = self.speak()
@@ -213,7 +214,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
 
     def record(
         self,
-        before: tuple[NDArray[np.int64], Matrix, Matrix],
+        before: Before,
         interventions: tuple[Applied, ...],
         forecast: Matrix,
         cosine: Matrix,
@@ -222,50 +223,10 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         regrouping: Regrouping,
     ) -> None:
         """Score the forecast, find the events and their causes, and hand the step on."""
-        state, here, (partition, alignment, persistence) = self.state, self.here, before
-        gains = np.zeros(len(self.debaters))
-        for move in regrouping.moves:
-            gains[here[move.agent]] += move.gain
-        game, among = self.game(), np.ix_(here, here)
-        unrest = stability(game, state.partition[here])
-        labels = np.unique(state.partition[state.partition >= 0])
-        snapshot = Snapshot(
-            state.alignment[among],
-            partition[here],
-            state.partition[here],
-            *(matrix[among] for matrix in (forecast, heard.affinity, cosine, persistence)),
-            None if self._blocs is None else self._blocs[here],
-            opinions=state.opinions[here],
-            ages=state.tick - state.born[labels] + 1,
-            potential=game.potential(state.partition[here]),
-            defectors=unrest.tempted[self.parameters.entry],
-        )
-        self.last = Step(
-            state.tick,
-            state.topic,
-            utterances,
-            forecast,
-            cosine,
-            heard,
-            state.alignment,
-            state.partition,
-            self.agent_latents(),
-            tuple(
-                LedgerEntry(
-                    event,
-                    find_cause(event, alignment, state.alignment, heard.affinity),
-                    float(gains[list(event.agents)].sum()),
-                )
-                for event in find_events(partition, state.partition)
-            ),
-            interventions,
-            regrouping.settled,
-            regrouping.cycle,
-            replace(unrest, defections=tuple(replace(t, agent=int(here[t.agent])) for t in unrest.defections)),
-            state.opinions,
-            state.present,
-            measure(snapshot),
-        )
+        self.last = account(
+            before, self.state, self.game(), self._blocs, self.agent_latents(), interventions, forecast, cosine,
+            utterances, heard, regrouping,
+        )  # fmt: skip
         self.datacollector.collect(self)
         if self._on_step is not None:
             self._on_step(self.last)
@@ -350,7 +311,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         np.fill_diagonal(matrix, np.nan)
         return matrix
 
-    def _remember(self, utterances: NDArray[np.int64], heard: Heard) -> None:
+    def _remember(self, utterances: NDArray[np.int64], heard: Hearing) -> None:
         """Keep what was heard for the next step, and the opinions that follow."""
         state = self.state
         listeners = np.flatnonzero(heard.speaker >= 0)

@@ -306,19 +306,8 @@ class Scenario(_Frozen):
                     "affinity is given"
                 )
         self._check_affinity()
-        for number, intervention in enumerate(self.interventions):
-            place = f"interventions.{number}"
-            _refuse_unknown(place, _named(intervention, "topic"), known, "topic")
-            named = _named(intervention, "persona", "personas")
-            _refuse_unknown(place, named, self.personas, "persona")
-            if self.affinity is not None and intervention.kind in ("statement", "message", "topic"):
-                raise ValueError(f"{place}.kind: found {intervention.kind!r}; where affinity is given nothing is said")
-            quantile = self.parameters.threshold_rule == "quantile" and isinstance(intervention, Shock)
-            if quantile and (intervention.threshold or 0) < 0:
-                raise ValueError(f"{place}.threshold: found {intervention.threshold}; as a quantile, 0 to 1 is accepted")
+        self._check_interventions(known)
         self._check_attendance()
-        if all(self.comes_later(topic) for topic in ids):
-            raise ValueError("interventions: every topic enters the agenda later; one is needed from the start")
         for field in ("agree", "disagree"):
             _refuse_unknown(f"truth.{field}", getattr(self.truth, field, ()), known, "topic")
         return self
@@ -331,6 +320,19 @@ class Scenario(_Frozen):
             missing = next((key for key in self.personas if key not in self.affinity), None)
             if missing is not None:
                 raise ValueError(f"affinity: {missing!r} is missing; a row for every persona is needed")
+
+    def _check_interventions(self, topics: Container[str]) -> None:
+        for number, intervention in enumerate(self.interventions):
+            place = f"interventions.{number}"
+            _refuse_unknown(place, _named(intervention, "topic"), topics, "topic")
+            _refuse_unknown(place, _named(intervention, "persona", "personas"), self.personas, "persona")
+            if self.affinity is not None and intervention.kind in ("statement", "message", "topic"):
+                raise ValueError(f"{place}.kind: found {intervention.kind!r}; where affinity is given nothing is said")
+            gamma = getattr(intervention, "threshold", None) or 0.0
+            if self.parameters.threshold_rule == "quantile" and gamma < 0:
+                raise ValueError(f"{place}.threshold: found {gamma}; as a quantile, 0 to 1 is accepted")
+        if all(self.comes_later(topic.id) for topic in self.topics):
+            raise ValueError("interventions: every topic enters the agenda later; one is needed from the start")
 
     def _check_attendance(self) -> None:
         """Refuse to let in who is there, to let go who is not, and to let everyone go."""

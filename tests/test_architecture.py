@@ -30,6 +30,7 @@ LAYERS = {
     "ecosystem.evaluation": 3,
     "ecosystem.interventions": 3,
     "ecosystem.opening": 3,
+    "ecosystem.accounts": 3,
     "ecosystem.model": 4,
     "ecosystem.record": 5,
     "ecosystem.report": 6,

@@ -153,13 +153,16 @@ def partners_of(run: Run, event: dict[str, Any], whose: str) -> list[str]:
     return [other for other in now.index if other != agent and now[other] == now[agent]]
 
 
-def check_alignments(run: Run, told: dict[str, Any], explanation: Explanation) -> list[float]:
-    """Hold every alignment that a text names against the table; return the changes it names, in order."""
+def check_alignments(run: Run, told: dict[str, Any], explanation: Explanation) -> list[tuple[int, int, float]]:
+    """Hold every alignment that a text names against the table.
+
+    Returns where each look back ends in the text, which way the event would have it go, and how it went last.
+    """
     keys = {persona.name: key for key, persona in run.scenario.personas.items()}
     agents, until = list(told["agents"]), int(told["step"])
     named = explanation.alignment
     shown = {(step, *sorted(pair)) for step, *pair in zip(named["step"], named["source"], named["target"], strict=True)}
-    changes = []
+    looks = []
     for look in LOOK.finditer(explanation.text):
         pairs = pairs_of(agents, partners_of(run, told, look["whose"]))
         start = last_change(run, agents, until)
@@ -173,16 +176,20 @@ def check_alignments(run: Run, told: dict[str, Any], explanation: Explanation) -
             ends = look[f"{mean}from"] or look[f"{mean}stay"], look[f"{mean}to"] or look[f"{mean}stay"]
             assert [number(end) for end in ends] == pytest.approx([before.mean(), after.mean()], abs=0.00501)
             assert {(step, *pair) for pair in pairs for step in (since, until) if step} <= shown
-            changes.append(after.mean() - before.mean())
+            change = after.mean() - before.mean()
             if look[f"{most}one"]:
                 pair = tuple(sorted((keys[look[f"{most}one"]], keys[look[f"{most}other"]])))
                 k = pairs.index((pair[0], pair[1]))
                 ends = look[f"{most}low"], look[f"{most}high"]
                 assert [number(end) for end in ends] == pytest.approx([before[k], after[k]], abs=0.00501)
-                furthest = np.sign(changes[-1]) * (after - before)
+                furthest = np.sign(change) * (after - before)
                 assert furthest[k] == pytest.approx(furthest.max(), abs=1e-6)
-    assert changes, explanation.text
-    return changes
+        together = (
+            look["whose"] in ("with those joined", "with them", "between the two sides") or told["event"] == "form"
+        )
+        looks.append((look.end(), 1 if together else -1, change))
+    assert looks, explanation.text
+    return looks
 
 
 def check_opinion(run: Run, key: str, topic: str, step: int, found: re.Match[str]) -> None:
@@ -240,14 +247,17 @@ def check(run: Run, k: int) -> Explanation:
     """Hold an explanation against the tables of its run."""
     explanation = run.explain(k)
     told = run.events.iloc[k].to_dict()
-    changes = check_alignments(run, told, explanation)
+    looks = check_alignments(run, told, explanation)
     n_quotes = check_quotes(run, explanation)
     assert n_quotes <= 3
     assert n_quotes or "Nothing that was said" in explanation.text
     check_tables(run, explanation)
     if n_quotes:
-        way = np.sign(explanation.utterances["contribution"].iloc[0])
-        assert any(way == np.sign(change) for change in changes) or min(map(abs, changes)) <= 0.005
+        quoting = explanation.text.index("What moved it most")
+        _, way, change = [look for look in looks if look[0] < quoting][-1]
+        assert way * change > 0.005 or not any(way * change > 0.0101 for _, way, change in looks)
+        moved = np.sign(explanation.utterances["contribution"].iloc[0])
+        assert moved == np.sign(change) or abs(change) <= 0.005
     assert "\n" not in explanation.text
     assert not re.search(r"\bnan\b", explanation.text)
     return explanation
@@ -269,6 +279,8 @@ def test_opinions_are_named_under_the_reference_kernels(simulate: Simulate) -> N
     assert quoting
     assert all("affinity being the product of two opinions whatever the words" in text for text in quoting)
     assert any(re.search(rf"\(opinion {FIGURE}\) at step \d+, heard by {NAME} \(opinion", text) for text in quoting)
+    late = [quote for text in told for quote in QUOTE.finditer(text) if quote["late"] or "afterwards" in quote["heard"]]
+    assert {quote["step"] for quote in late} <= {"1"}
     assert "opinion" not in simulate(seed=1, steps=20).explain(0).text.split("What moved it most")[1].split("“")[0]
 
 

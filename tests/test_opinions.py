@@ -219,8 +219,10 @@ def test_deffuant_clusters_of_a_thousand(confidence: float, expected: int) -> No
 # Hegselmann and Krause
 
 
-def naive_hegselmann_krause(opinions: Array, confidence: float) -> Array:
+def naive_hegselmann_krause(opinions: Array, confidence: float, heard: NDArray[np.bool_] | None = None) -> Array:
     near = np.abs(opinions[:, None] - opinions[None, :]) <= confidence + 1e-9
+    if heard is not None:
+        near &= heard[None, :] | np.eye(len(opinions), dtype=bool)
     return np.array([opinions[row].mean() for row in near])
 
 
@@ -230,24 +232,22 @@ def naive_hegselmann_krause(opinions: Array, confidence: float) -> Array:
     n=sizes,
     confidence=st.floats(0, 2),
     shift=st.sampled_from([0.0, -1.0, 1000.0]),
-    meeting=st.sampled_from([None, 0.0, 0.5]),
+    speaking=st.sampled_from([None, 0.0, 0.5]),
 )
 def test_hegselmann_krause_equals_its_naive_form(
-    seed: int, n: int, confidence: float, shift: float, meeting: float | None
+    seed: int, n: int, confidence: float, shift: float, speaking: float | None
 ) -> None:
     rng = np.random.default_rng(seed)
     opinions = rng.uniform(0, 2, n) + shift
     opinions[rng.random(n) < 0.3] = opinions[0]
-    meets = None if meeting is None else rng.random(n) < meeting
-    expected = opinions.copy()
-    who = slice(None) if meets is None else meets
-    expected[who] = naive_hegselmann_krause(opinions[who], confidence)
-    found = hegselmann_krause(opinions, confidence, meets)
+    heard = None if speaking is None else rng.random(n) < speaking
+    expected = naive_hegselmann_krause(opinions, confidence, heard)
+    found = hegselmann_krause(opinions, confidence, heard)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * (1 + abs(shift)))
     assert opinions.min() <= found.min()
     assert found.max() <= opinions.max()
     order = rng.permutation(n)
-    shuffled = hegselmann_krause(opinions[order], confidence, None if meets is None else meets[order])
+    shuffled = hegselmann_krause(opinions[order], confidence, None if heard is None else heard[order])
     np.testing.assert_array_equal(shuffled, found[order])
 
 
@@ -333,3 +333,8 @@ def test_clusters_equal_their_naive_form(seed: int, n: int, gap: float, least: i
 def test_no_opinions_make_no_clusters() -> None:
     assert clusters(np.array([]), 0.1).tolist() == []
     assert hegselmann_krause(np.array([]), 0.1).tolist() == []
+
+
+def test_neighbours_exactly_a_gap_apart_are_in_one_cluster() -> None:
+    assert clusters(np.arange(4.0), 1.0).tolist() == [4]
+    assert clusters(np.arange(4.0), 0.995).tolist() == [1, 1, 1, 1]

@@ -224,7 +224,7 @@ def deffuant(
     return moved, partner
 
 
-def hegselmann_krause(opinions: Opinions, confidence: float, meeting: NDArray[np.bool_] | None = None) -> Opinions:
+def hegselmann_krause(opinions: Opinions, confidence: float, heard: NDArray[np.bool_] | None = None) -> Opinions:
     """Return the opinions after everyone has taken the mean of those within its confidence, its own included.
 
     ``x_i <- mean {x_j : |x_i - x_j| <= epsilon}``. The interval is closed, as in the paper, so opinions spaced
@@ -241,8 +241,8 @@ def hegselmann_krause(opinions: Opinions, confidence: float, meeting: NDArray[np
         Any range.
     confidence : float
         epsilon, in units of opinion, not negative.
-    meeting : (n_agents,) bool, optional
-        Who hears and is heard; the others keep their opinion. Default: all.
+    heard : (n_agents,) bool, optional
+        Whose opinions others take into account; everyone takes its own. Default: all.
 
     References
     ----------
@@ -253,21 +253,20 @@ def hegselmann_krause(opinions: Opinions, confidence: float, meeting: NDArray[np
     >>> hegselmann_krause(np.array([0.0, 0.1, 0.5]), 0.2)
     array([0.05, 0.05, 0.5 ])
     """
-    who = np.arange(len(opinions)) if meeting is None else np.flatnonzero(meeting)
-    moved = np.array(opinions, np.float64)
-    if len(who) == 0:
-        return moved
-    values = moved[who]
-    order = values.argsort(kind="stable")
-    ranked = values[order]
-    reach = confidence + ROUNDING * max(float(np.abs(ranked).max()), confidence)
-    first, last = ranked.searchsorted(ranked - reach, "left"), ranked.searchsorted(ranked + reach, "right")
-    # Sums of differences from the middle lose fewer digits; clipping keeps the last one inside the stretch.
-    middle = ranked[len(ranked) // 2]
+    values = np.array(opinions, np.float64)
+    if len(values) == 0:
+        return values
+    silent = np.zeros(len(values), bool) if heard is None else ~heard
+    ranked = np.sort(values[~silent])
+    reach = confidence + ROUNDING * max(float(np.abs(values).max()), confidence)
+    first, last = ranked.searchsorted(values - reach, "left"), ranked.searchsorted(values + reach, "right")
+    # Sums of differences from the middle lose fewer digits.
+    middle = np.median(values)
     total = np.append(0.0, (ranked - middle).cumsum())
-    mean = middle + (total[last] - total[first]) / (last - first)
-    moved[who[order]] = mean.clip(ranked[first], ranked[last - 1])
-    return moved
+    count = last - first + silent
+    mean = middle + (total[last] - total[first] + np.where(silent, values - middle, 0.0)) / count
+    kept: Opinions = np.where(count == 1, values, mean.clip(values.min(), values.max()))
+    return kept
 
 
 def clusters(opinions: Opinions, gap: float, least: int = 1) -> NDArray[np.int64]:

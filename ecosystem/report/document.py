@@ -17,7 +17,7 @@ from ecosystem.report import findings, prose, story
 from ecosystem.report.chronicle import chronicle
 from ecosystem.report.deeds import Teller, capital, rows_of
 from ecosystem.report.marks import letter_of
-from ecosystem.report.prose import Name, Sentence, count, decimal, listed, sentence, shorten, signed
+from ecosystem.report.prose import Name, Sentence, count, decimal, listed, shorten, signed
 from ecosystem.report.story import Cast
 from ecosystem.scenario import Parameters
 
@@ -146,9 +146,14 @@ def _interventions(run: RunTables, cast: Cast) -> list[tuple[str, int, Sentence]
     """Return letter, step and account of the first interventions that took place, in their order."""
     teller = Teller(run, cast)
     return [
-        (letter_of(k), int(row["step"]), capital(sentence(teller.intervention(row), ".")))
+        (letter_of(k), int(row["step"]), _full_stop(capital(teller.intervention(row))))
         for k, row in enumerate(rows_of(run.interventions.iloc[:_MOST_INTERVENTIONS]))
     ]
+
+
+def _full_stop(words: Sentence) -> Sentence:
+    """Return words as a sentence; one that ends in a quoted sentence has its stop already."""
+    return words if "".join(words).endswith((".”", "!”", "?”")) else (*words, ".")
 
 
 def _figures() -> Iterable[Any]:

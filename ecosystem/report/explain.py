@@ -155,9 +155,7 @@ class Explainer:
         moves = [event, *(self._events[k] for k in unit if k != number)]
         if event["event"] == "leave" and len(moves) == 1:
             partners = self._teller.new_partners(event)
-            moves += [{"event": "join", "step": event["step"], "agents": event["agents"], "partners": partners}] * bool(
-                partners
-            )
+            moves += [{**event, "event": "join", "partners": partners}] if partners else []
         return moves
 
     def _opening(self, number: int) -> Sentence:
@@ -190,7 +188,7 @@ class Explainer:
         gamma = self._history.threshold(change.until)
         gain = max(float(self._events[k]["gain"]) for k in self._unit[number])
         parts: list[Sentence] = []
-        if _way(self._events[number]) * (change.end - gamma) > 0:
+        if _way(self._events[number]) * (change.end - gamma) > 0 and signed(change.end) != signed(gamma):
             side = "above" if change.end > gamma else "below"
             parts.append((f"it stood {side} the threshold of {decimal(gamma)} that makes a coalition worth sharing",))
         if gain > VISIBLE:
@@ -214,7 +212,8 @@ class Explainer:
         told = [self._teller.intervention(row) for row in rows_of(at_step(self._run.interventions, step))]
         if not told:
             return ()
-        return sentence("The step began with an intervention: ", listed(told, _OTHERS, "; "), ".")
+        number = "an intervention" if len(told) == 1 else f"{len(told)} interventions"
+        return sentence(f"The step began with {number}: ", listed(told, _OTHERS, "; "), ".")
 
     def _named(self, changes: Iterable[Change]) -> pd.DataFrame:
         ends = ((change.pairs, step) for change in changes for step in (change.since, change.until))

@@ -110,7 +110,9 @@ def draw_affinity(run: RunTables) -> Figure:
         image = _draw_affinity(ax, mean, limit)
         _name_axis(ax, names if shown else [], "yx" if k == 0 else "x", size)
         topics = _topics_text(run, *window, side + gap - 0.1)
-        ax.set_title(f"{_steps_text(*window)}{letters_until(marks, window[1])}\n{topics}", size=8.5, pad=15, linespacing=1.3)
+        ax.set_title(
+            f"{_steps_text(*window)}{letters_until(marks, window[1])}\n{topics}", size=8.5, pad=15, linespacing=1.3
+        )
         ax.set_xlabel("Listener" if shown else f"{len(names)} listeners")
         if not shown and k == 0:
             ax.set_ylabel(f"{len(names)} speakers")

@@ -65,8 +65,10 @@ def plot_trajectories(run: RunTables, ax: Axes | None = None) -> Axes:
             list(paths.transpose(1, 0, 2)), colors=final, linewidths=1.1 if len(final) <= 40 else 0.5, alpha=0.75
         )
     )
-    axes.scatter(*starts.T, s=22, facecolor="white", edgecolor=final, linewidth=1.1, zorder=3, label="start")
-    axes.scatter(*ends.T, s=34, color=final, edgecolor="white", linewidth=0.6, zorder=4, label="end")
+    axes.scatter(
+        starts[:, 0], starts[:, 1], s=22, facecolor="white", edgecolor=final, linewidth=1.1, zorder=3, label="start"
+    )
+    axes.scatter(ends[:, 0], ends[:, 1], s=34, color=final, edgecolor="white", linewidth=0.6, zorder=4, label="end")
     figure = axes.get_figure(root=True)
     if figure is not None and figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
@@ -101,7 +103,7 @@ def trajectories(run: RunTables) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 def _ends(paths: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the first and the last known position of each agent, ``(n_agents, 2)``; NaN for one who never came."""
-    known = ~np.isnan(paths).any(2)
+    known = np.isfinite(paths[:, :, 0])
     agents = np.arange(paths.shape[1])
     return paths[known.argmax(0), agents], paths[len(paths) - 1 - known[::-1].argmax(0), agents]
 

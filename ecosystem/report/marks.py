@@ -57,7 +57,9 @@ def find_marks(run: RunTables) -> tuple[Mark, ...]:
     found = partitions(run)
     present = dict(zip(found.steps.tolist(), found.present.sum(1).tolist(), strict=True))
     words = [_words(run, row, int(present[row["step"]])) for row in rows]
-    return tuple(Mark(letter_of(k), int(row["step"]), text) for k, (row, text) in enumerate(zip(rows, words, strict=True)))
+    return tuple(
+        Mark(letter_of(k), int(row["step"]), text) for k, (row, text) in enumerate(zip(rows, words, strict=True))
+    )
 
 
 def letter_of(number: int) -> str:
@@ -190,7 +192,9 @@ def _words(run: RunTables, row: dict[str, Any], n_present: int) -> str:
     if kind == "shock":
         changes = [change.split("=") for change in str(row["changes"]).split(", ")]
         whose = {"stubbornness": f" of {who}"}
-        return ", ".join(f"{label(name)}{whose.get(name, '')} set to {value.replace('-', '−')}" for name, value in changes)
+        return ", ".join(
+            f"{label(name)}{whose.get(name, '')} set to {value.replace('-', '−')}" for name, value in changes
+        )
     if kind == "statement":
         return f"{who} learned of “{row['text']}”"
     taken = _who(run, row["accepted_by"], n_present)

@@ -51,8 +51,9 @@ _ABSENT: dict[str, Any] = {"facecolor": "white", "edgecolor": "#bdbdbd", "linewi
 def plot_timeline(run: RunTables, ax: Axes | None = None) -> Axes:
     """Draw membership as bands over steps: agents as rows, coalitions as colours, events as markers.
 
-    Bands are hatched while an agent is absent; dashed lines with a letter are interventions. Markers stand in the bands of a small run; in a large one they would cover the bands and are left out
-    (`draw_timeline` gives them a panel of their own).
+    Bands are hatched while an agent is absent; dashed lines with a letter are interventions. Markers stand in
+    the bands of a small run; in a large one they would cover the bands and are left out (`draw_timeline`
+    gives them a panel of their own).
 
     Parameters
     ----------
@@ -135,9 +136,7 @@ def _row_size(n_agents: int) -> float:
     return 8.0 if n_agents <= 26 else 6.5 if n_agents <= 60 else 0.0
 
 
-def _draw_bands(
-    ax: Axes, steps: NDArray[np.int64], labels: NDArray[np.int64], present: NDArray[np.bool_]
-) -> None:
+def _draw_bands(ax: Axes, steps: NDArray[np.int64], labels: NDArray[np.int64], present: NDArray[np.bool_]) -> None:
     from matplotlib.colors import to_rgb
 
     colours = coalition_colours(labels)

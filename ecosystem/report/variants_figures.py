@@ -165,18 +165,22 @@ def apart(places: Array, gap: float, low: float, high: float) -> Array:
     array([0.4, 0.6, 0.9])
     """
     order = np.argsort(places, kind="stable")
-    groups: list[tuple[float, int]] = []  # the mean of those that touch, and how many they are
-    for place in places[order]:
-        centre, size = float(place), 1
-        while groups and centre - (size - 1) / 2 * gap < groups[-1][0] + (groups[-1][1] + 1) / 2 * gap - 1e-12:
-            before, many = groups.pop()
-            centre, size = (before * many + centre * size) / (many + size), size + many
-        groups.append((centre, size))
+    groups: list[tuple[float, int]] = []  # the sum of the places of those that touch, and how many they are
+
+    def centre(total: float, size: int) -> float:
         half = (size - 1) / 2 * gap
-        groups[-1] = (min(max(centre, low + half), max(high - half, low + half)), size)
-    settled = np.concatenate([centre + gap * (np.arange(size) - (size - 1) / 2) for centre, size in groups])
+        return float(min(max(total / size, low + half), max(high - half, low + half)))
+
+    for place in places[order]:
+        groups.append((float(place), 1))
+        while len(groups) > 1:
+            (before, many), (after, more) = groups[-2:]
+            if centre(after, more) - centre(before, many) >= (many + more) / 2 * gap:
+                break
+            groups[-2:] = [(before + after, many + more)]
+    settled = [centre(total, size) + gap * (np.arange(size) - (size - 1) / 2) for total, size in groups]
     moved = np.empty(len(places))
-    moved[order] = settled
+    moved[order] = np.concatenate(settled)
     return moved
 
 

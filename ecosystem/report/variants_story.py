@@ -255,7 +255,8 @@ def _stability(contrast: Contrast) -> Sentence:
             reached = f"{sum(mine)} of {len(mine)} under {ENTRIES.get(entry, entry)} entry"
             told.append(reached if entry == contrast.entries[0] else f", {reached}")
     else:
-        told += listed([label for v, label in enumerate(_spoken(contrast)) if stable["nash"][v]] or ["none"])
+        what = "" if len(contrast.kernels) > 1 else " entry"
+        told += listed([label + what for v, label in enumerate(_spoken(contrast)) if stable["nash"][v]] or ["none"])
     return (*told, ".")
 
 

@@ -1,6 +1,7 @@
 """The debate's own argument exchange against two results known from elsewhere, with stated bounds.
 
-``pytest -m statistical -s tests/statistical/test_known_dynamics.py`` prints what was found. About two minutes.
+``pytest -m statistical -s tests/statistical/test_known_dynamics.py`` prints what was found. About two minutes of
+CPU time.
 """
 
 from __future__ import annotations
@@ -186,6 +187,4 @@ def test_argument_exchange_in_its_friedkin_johnsen_limit(accepted: str) -> None:
     assert slope == pytest.approx(1, abs=0.01)
     # The check can tell: a susceptibility wrong by 0.05 would show.
     wrong = friedkin_johnsen_limit(initial[:, None], influence, susceptibility - 0.05)[:, 0]
-    wrong_size = np.sqrt((scores(means, wrong) ** 2).mean())
-    print(wrong_size)
-    assert wrong_size > 1.6
+    assert np.sqrt((scores(means, wrong) ** 2).mean()) > 2.5

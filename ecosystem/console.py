@@ -119,16 +119,12 @@ def print_variants(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = {"coalitions": ".0f", "largest": ".0%", "alone": ".0%", "opinion_variance": ".3f", "modularity": ".2f"}
+    columns = {"coalitions": ".0f", "largest": ".0%", "alone": ".0%", "opinion_variance": ".3f"}
     table = Table("kernel", "entry", *(name.replace("_", " ") for name in columns))
     for row in found["variants"]:
-        values = [row["metrics"].get(name) for name in columns]
-        shown = [
-            "-" if value is None else format(value, how) for value, how in zip(values, columns.values(), strict=True)
-        ]
-        table.add_row(row["kernel"], row["entry"], *shown)
-    console = Console()
-    console.print(table, width=max(console.width, 90))
+        ends = [(row["metrics"].get(name), how) for name, how in columns.items()]
+        table.add_row(row["kernel"], row["entry"], *("-" if end is None else format(end, how) for end, how in ends))
+    Console().print(table)
 
 
 def _counted(n: int, noun: str) -> str:

@@ -84,7 +84,9 @@ def run(
         try:
             if not _is_written(folder):
                 manifest = _manifest(checked, digest, weights_hash, jepa)
-                _finish(_simulate(folder, checked, jepa, manifest, tell), manifest, tell)
+                writer = _simulate(folder, checked, jepa, manifest, tell)
+                _finish(writer, manifest, tell)
+                writer.model.release()
             return Run(publish(folder))
         except (InputError, OSError):
             _abandon(folder)

@@ -237,6 +237,10 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             self._learner.learn(utterances, observed)
             self.statements, self.state.learned = self._learner.statements, self._learner.state()
 
+    def release(self) -> None:
+        """Let go of what Mesa keeps of a model for as long as the process lives: its counter of agents."""
+        mesa.Agent._ids.pop(self, None)
+
     def restore(self, state: State, rng_state: Mapping[str, Any]) -> None:
         """Go back to a state, and to the position of the random generator that goes with it."""
         self.state = state

@@ -85,7 +85,7 @@ def positions_of(scenario: Scenario, table: Statements, jepa: AffinityModel) -> 
             leaning[mine] = jepa.affinity([table.texts[k] for k in mine], [topic.motion] * len(mine))
         elif len(mine):
             leaning[mine] = table.affinity[mine, mine[0]]
-    return statement_positions(table.affinity, table.topic_of, leaning)
+    return statement_positions(table.affinity.astype(np.float64), table.topic_of, leaning)
 
 
 def opening_state(

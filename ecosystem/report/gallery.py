@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecosystem.files import write_atomic
 from ecosystem.record.reader import RunTables
+from ecosystem.report.arrays import read_columns
 from ecosystem.report.heatmaps import draw_affinity, draw_importance
 from ecosystem.report.latents import draw_trajectories, draw_utterances
 from ecosystem.report.network import draw_network
@@ -143,9 +144,10 @@ def write_figures(folder: Path, run: RunTables | None = None) -> list[Path]:
     """
     run = run or RunTables(folder)
     written = []
+    spoken = len(read_columns(run, "statements", "statement")["statement"])
     with _thrift(), style():
         for spec in FIGURES:
-            if spec.of_words and run.scenario.affinity is not None:
+            if spec.of_words and not spoken:
                 continue
             figure = spec.draw(run)
             for suffix, options in _OPTIONS.items():

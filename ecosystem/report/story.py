@@ -111,7 +111,10 @@ def summarise(run: RunTables, cast: Cast) -> tuple[Sentence, ...]:
     debated, agenda = run.metrics["topic"].nunique(), len(cast.topics)
     topics = count(agenda, "topic") if debated == agenda else f"{debated:,} of {count(agenda, 'topic')}"
     size = sentence(
-        f"{count(len(cast.agents), 'agent')} argued over {topics} for {count(len(run.metrics), 'step')} and "
+        f"{count(len(cast.agents), 'agent')} regrouped for {count(len(run.metrics), 'step')} on the affinity that the "
+        "scenario gives; nothing was said."
+        if run.scenario.affinity is not None
+        else f"{count(len(cast.agents), 'agent')} argued over {topics} for {count(len(run.metrics), 'step')} and "
         f"made {count(len(run.utterances), 'utterance')}."
     )
     return (size, _end(run, cast), _tally(run), *_shifts(Paths.of(run), cast))

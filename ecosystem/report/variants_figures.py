@@ -60,7 +60,7 @@ def draw_measures(contrast: Contrast) -> Figure:
     across, rows = (len(columns), len(MEASURES)) if columns else (2, len(MEASURES) // 2)
     tall, above, left = 0.95, 0.5, 0.65
     aside = text_width(contrast.kernels if by_kernel else contrast.entries, 7.5) + (0.3 if columns else 0.8)
-    wide = (WIDTH - left - (0.0 if columns else aside - 0.8)) / across
+    wide = (WIDTH - left + (0.0 if columns else 0.5)) / across
     height = 0.95 + (0.3 if columns else 0.0) + rows * (tall + above)
     figure = new_figure(height, "Measures over time", _subtitle(contrast, by_kernel))
     for k, name in enumerate(MEASURES):

@@ -143,7 +143,7 @@ def bounded_averaging(meeting: Meeting, rng: np.random.Generator) -> Hearing:
     del rng
     now, spoke = meeting.now, meeting.spoke
     near = (np.abs(now[:, None] - now[None, :]) <= meeting.confidence).astype(np.float64)
-    hears = (meeting.influence > 0).any(axis=1)
+    hears: NDArray[np.bool_] = np.asarray((meeting.influence > 0).any(axis=1))
     after = np.where(hears, hegselmann_krause(now, meeting.confidence, spoke), now)
     return _moved(meeting, after, near * spoke[None, :] * hears[:, None])
 

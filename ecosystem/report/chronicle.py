@@ -115,6 +115,7 @@ class _Tale:
         self.largest = [max((events[row]["gain"] for row in singles), default=0), 0.0]
         self.largest[1] = max((self.change[row] for row in singles), default=0)
         self.run, self.teller, self.explainer = run, Teller(run, cast), Explainer(run)
+        self.given = run.scenario.affinity is not None
 
     def weight(self, unit: tuple[int, ...]) -> float:
         """Return what the coalitions of a coalition-wide event weighed over the run."""
@@ -153,7 +154,7 @@ class _Tale:
 
     def _background(self, events: list[Row]) -> Sentence:
         """Return what alignment did in the steps before, where that accounts for the events, or where else to look."""
-        if self.teller.walked_out(events[0]):
+        if self.given or self.teller.walked_out(events[0]):
             return ()
         looks = (self.explainer.look(event) for event in events)
         return next((sentence(" ", look.words) for look in looks if look.accounts), (_ELSEWHERE,))

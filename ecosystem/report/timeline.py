@@ -82,7 +82,8 @@ def plot_timeline(run: RunTables, ax: Axes | None = None) -> Axes:
         row = np.argsort(order)
         for kind, (at, agents) in _agent_events(run).items():
             shift = -0.72 if kind in _BEFORE else -0.28
-            _mark(axes, kind, (at + shift).astype(np.float64), row[agents])
+            # Nothing is drawn before the first step: what ended with it is marked at its edge.
+            _mark(axes, kind, np.maximum(at + shift, steps[0] - 0.42), row[agents])
     draw_marks(axes, find_marks(run))
     return axes
 

@@ -60,6 +60,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _VERSIONS = ("jepa-ecosystem", "mesa", "torch", "numpy", "scipy", "scikit-learn")
 
 
+_MARKED = " Dashed lines mark interventions; each variant’s own report says what they were."
+
+
 @dataclass(frozen=True)
 class Picture:
     """A figure on the page, as a data URI, and how wide it is, as a share of the widest."""
@@ -172,11 +175,13 @@ def _pictures(
         "agreement": "The most important of its numbers are told in the summary.",
     }
     found: dict[str, Picture] = {}
+    marked = _MARKED if len(contrast.run.interventions) else ""
     for spec in FIGURES:
         if spec.name in drawn:
             source = f"data:image/png;base64,{base64.b64encode(drawn[spec.name]).decode()}"
             alt = prose.shorten(f"{spec.title}. {alts[spec.name]}", 500)
-            found[spec.name] = Picture(len(found) + 1, spec.title, spec.caption, alt, source, _share(drawn[spec.name]))
+            caption = spec.caption + (marked if spec.of_time else "")
+            found[spec.name] = Picture(len(found) + 1, spec.title, caption, alt, source, _share(drawn[spec.name]))
     return found
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ecosystem.measures import CATALOGUE
 from ecosystem.report.arrays import agent_names
+from ecosystem.report.marks import draw_marks, find_marks
 from ecosystem.report.style import (
     FAINT,
     INK,
@@ -47,6 +48,7 @@ class VariantsFigure:
     title: str
     caption: str
     draw: Callable[[Contrast], Figure]
+    of_time: bool = False
 
 
 @styled
@@ -63,6 +65,7 @@ def draw_measures(contrast: Contrast) -> Figure:
     wide = (WIDTH - left + (0.0 if columns else 0.5)) / across
     height = 0.95 + (0.3 if columns else 0.0) + rows * (tall + above)
     figure = new_figure(height, "Measures over time", _subtitle(contrast, by_kernel))
+    marks = find_marks(contrast.run)
     for k, name in enumerate(MEASURES):
         values = contrast.measure(name)
         for column in range(max(len(columns), 1)):
@@ -71,6 +74,7 @@ def draw_measures(contrast: Contrast) -> Figure:
             ax = panel(figure, left + place * wide, 0.45 + (rows - 1 - row) * (tall + above), wide - aside, tall)
             ax.set_ylim(*_limits(values))
             _draw_lines(ax, contrast, name, {_key(contrast, v, by_kernel): values[v] for v in chosen})
+            draw_marks(ax, marks, letters=False)
             if column == 0:
                 _head(ax, name, 6.0 if columns else wide - 0.2)
             if row == 0 and columns:
@@ -93,7 +97,7 @@ def draw_opinions(contrast: Contrast) -> Figure:
         height, "Where opinions went", "A line an agent, from −1 (against the motion) to +1 (for it); "
         "coloured by the mean opinion at the first step, the same in every panel",
     )  # fmt: skip
-    title = str(list(contrast.run.manifest["topics"].values())[topic])
+    title, marks = str(list(contrast.run.manifest["topics"].values())[topic]), find_marks(contrast.run)
     for row, words in enumerate(("Mean over the topics debated", f"On the topic most divided at first: {title}")):
         bottom = 0.45 + (1 - row) * (tall + 0.45)
         paths = [_paths(contrast, kernel, None if row == 0 else topic) for kernel in contrast.kernels]
@@ -104,6 +108,7 @@ def draw_opinions(contrast: Contrast) -> Figure:
             ax = panel(figure, left + column * (wide + gap), bottom, wide, tall)
             ax.set_ylim(*limits)
             _draw_paths(ax, contrast.steps, paths[column], start)
+            draw_marks(ax, marks, letters=False)
             if row == 0:
                 ax.set_title(_title(kernel, wide), size=8, weight="bold", pad=4)
             else:
@@ -125,6 +130,7 @@ FIGURES: tuple[VariantsFigure, ...] = (
         "were most divided at the first step, shaded where it was under debate. Under argument exchange an opinion is "
         "the mean position of the statements held, under the others a number that others’ numbers move.",
         draw_opinions,
+        of_time=True,
     ),
     VariantsFigure(
         "measures",
@@ -132,6 +138,7 @@ FIGURES: tuple[VariantsFigure, ...] = (
         "Lines that coincide are drawn inside one another, from wide to narrow. The glossary says what each measure "
         "means.",
         draw_measures,
+        of_time=True,
     ),
     VariantsFigure(
         "together",

@@ -16,6 +16,7 @@ from agents.policies import POLICIES, SILENT, Floor, choose
 from ecosystem.accounts import Before, account
 from ecosystem.dynamics.alignment import align
 from ecosystem.dynamics.coalitions import Game, Regrouping, regroup, threshold_at
+from ecosystem.dynamics.draws import Draws, Purpose
 from ecosystem.dynamics.events import carry_labels, lone_label
 from ecosystem.dynamics.exchange import hearing_probabilities
 from ecosystem.dynamics.kernels import KERNELS, Meeting
@@ -107,7 +108,10 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self._given = given_affinity(self.scenario)
         self._coupling = topic_coupling(self.scenario)
         positions = positions_of(self.scenario, self.statements, jepa)
-        self.state = opening_state(self.scenario, self.personas, self.statements, positions, self.rng)
+        self.draws = Draws.of(self.rng)
+        self.state = opening_state(
+            self.scenario, self.personas, self.statements, positions, self.draws.at(0, "opening")
+        )
         self.stage = Stage(self.scenario, self.personas, self.statements, positions)
         self._learner = self._start_learning()
         self.datacollector = mesa.DataCollector({name: _last_metric(name) for name in CATALOGUE})
@@ -131,7 +135,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self.state.tick += 1
         self.state.topic = self._topic_now()
         # The affinity model may have learned since the debate began.
-        return replace(self.stage, statements=self.statements).intervene(self.state, self.rng)
+        return replace(self.stage, statements=self.statements).intervene(self.state, self._drawn("interventions"))
 
     def predict(self) -> tuple[Matrix, Matrix]:
         """Return the affinity expected of listeners (columns) to speakers (rows), by JEPA and by cosine.
@@ -154,7 +158,8 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
 
     def speak(self) -> NDArray[np.int64]:
         """Return what each agent says: a row of the table of statements, or `SILENT`."""
-        active = (self.rng.random(len(self.debaters)) < self._talkativeness) & self.state.present
+        rng = self._drawn("speech")
+        active = (rng.random(len(self.debaters)) < self._talkativeness) & self.state.present
         said = np.full(len(self.debaters), SILENT, np.int64)
         if not len(self.statements):
             return said
@@ -164,9 +169,9 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             same = np.array([debater.policy is policy for debater in self.debaters])
             agents = np.flatnonzero(active & ~own_mind & same)
             if len(agents):
-                said[agents] = choose(policy, floor, agents, self.rng)
+                said[agents] = choose(policy, floor, agents, rng)
         for index in np.flatnonzero(active & own_mind):
-            said[index] = self.debaters[index].speak(floor, self.rng)
+            said[index] = self.debaters[index].speak(floor, rng)
         spoke = said != SILENT
         self.state.memory.said += (self.state.memory.held == said[:, None]) & spoke[:, None]
         return said
@@ -192,7 +197,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             self.live("confidence"),
             self.parameters.convergence,
         )
-        heard = KERNELS[self.parameters.kernel](meeting, self.rng)
+        heard = KERNELS[self.parameters.kernel](meeting, self._drawn("exchange"))
         self._remember(utterances, heard)
         return heard
 
@@ -204,7 +209,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     def regroup(self) -> Regrouping:
         """Let those present move between coalitions until no one gains."""
         state, here = self.state, self.here
-        regrouping = regroup(self.game(), state.partition[here], self.rng)
+        regrouping = regroup(self.game(), state.partition[here], self._drawn("regrouping"))
         partition = np.array([lone_label(agent) for agent in range(len(self.debaters))], np.int64)
         partition[here] = regrouping.partition
         state.partition, label = carry_labels(state.partition, partition, state.next_label)
@@ -241,14 +246,14 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         """Let go of what Mesa keeps of a model for as long as the process lives: its counter of agents."""
         mesa.Agent._ids.pop(self, None)
 
-    def restore(self, state: State, rng_state: Mapping[str, Any]) -> None:
-        """Go back to a state, and to the position of the random generator that goes with it."""
+    def restore(self, state: State, draws: Draws) -> None:
+        """Go back to a state, and to the random draws that follow it."""
         self.state = state
         if self._learner is not None and state.learned:
             self._learner.restore(state.learned)
             self.statements = self._learner.statements
         self.steps = state.tick
-        self.rng.bit_generator.state = dict(rng_state)
+        self.draws = draws
 
     # Views of the state.
 
@@ -330,13 +335,16 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             state.opinions = state.opinions.copy()
             state.opinions[:, state.topic] = heard.opinions
 
+    def _drawn(self, purpose: Purpose) -> np.random.Generator:
+        return self.draws.at(self.state.tick, purpose)
+
     def _topic_now(self) -> int:
         tick, duration = self.state.tick, self.parameters.topic_duration
         if (tick - 1) % duration:
             return self.state.topic
         agenda = np.flatnonzero(self.state.agenda)
         if self.parameters.agenda == "random":
-            return int(agenda[self.rng.integers(len(agenda))])
+            return int(agenda[self._drawn("agenda").integers(len(agenda))])
         later = agenda[agenda > self.state.topic] if tick > 1 else agenda
         return int(later[0] if len(later) else agenda[0])
 

@@ -457,7 +457,7 @@ def test_idle_parameters_are_those_the_kernel_does_not_read(
 
 
 OTHER: dict[str, Any] = {
-    **{"policy": "random", "homophily": 9.0, "bias": 0.5, "learning_rate": 0.9, "confidence": 0.02, "memory_size": 3},
+    **{"policy": "random", "homophily": 60.0, "bias": 0.5, "learning_rate": 0.9, "confidence": 0.02, "memory_size": 3},
     **{"convergence": 0.1, "kernel": "hk"},
 }
 
@@ -530,7 +530,7 @@ def test_what_is_drawn_at_random_is_what_this_run_draws(
 ) -> None:
     text = words(describe_model(make_run(tmp_path / "run", parameters=parameters, traits=traits)))
     assert drawn in text
-    assert "started from the seed 3" in text
+    assert "follows from the seed, 3, the step and the purpose alone" in text
 
 
 def test_the_affinity_model_is_that_of_the_manifest(tmp_path: Path) -> None:

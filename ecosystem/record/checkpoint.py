@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from ecosystem.dynamics.draws import Draws
 from ecosystem.dynamics.exchange import Memory
 from ecosystem.dynamics.state import State
 from ecosystem.errors import InputError
@@ -23,19 +23,19 @@ _ARRAYS = (
 _MEMORY = ("held", "age", "locked", "said")
 
 
-def save_checkpoint(path: Path, state: State, rng: np.random.Generator) -> None:
-    """Write the state and the random generator's position, atomically."""
+def save_checkpoint(path: Path, state: State, draws: Draws) -> None:
+    """Write the state, and what the random draws after it follow from, atomically."""
     tensors: dict[str, NDArray[Any]] = {name: getattr(state, name) for name in _ARRAYS}
     tensors |= {f"memory.{name}": getattr(state.memory, name) for name in _MEMORY}
     tensors |= {f"learned.{name}": value for name, value in state.learned.items()}
     scalars = json.dumps(
         {"tick": state.tick, "topic": state.topic, "next_label": state.next_label, "shocks": state.shocks}
     )
-    write_tensors(path, FORMAT, tensors, {"scalars": scalars, "rng": json.dumps(rng.bit_generator.state)})
+    write_tensors(path, FORMAT, tensors, {"scalars": scalars, "draws": json.dumps(draws.entropy)})
 
 
-def load_checkpoint(path: Path) -> tuple[State, dict[str, Any]]:
-    """Return the state in a checkpoint and the state of its random generator.
+def load_checkpoint(path: Path) -> tuple[State, Draws]:
+    """Return the state in a checkpoint and the random draws that go with it.
 
     Raises
     ------
@@ -48,6 +48,6 @@ def load_checkpoint(path: Path) -> tuple[State, dict[str, Any]]:
         arrays: dict[str, Any] = {name: tensors[name].copy() for name in _ARRAYS}
         learned = {n.removeprefix("learned."): tensors[n].copy() for n in tensors if n.startswith("learned.")}
         state = State(memory=memory, learned=learned, **json.loads(texts["scalars"]), **arrays)
-        return state, json.loads(texts["rng"])
+        return state, Draws(json.loads(texts["draws"]))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(str(path), f"is not a complete checkpoint ({error})") from None

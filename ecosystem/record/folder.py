@@ -58,7 +58,7 @@ class RunWriter:
         for name, rows in self._rows.items():
             _write_table(self.folder / "parts" / name / f"{stem}.parquet", to_table(rows, self._schemas[name]))
             rows.clear()
-        save_checkpoint(self.folder / "checkpoints" / f"{stem}.safetensors", self.model.state, self.model.rng)
+        save_checkpoint(self.folder / "checkpoints" / f"{stem}.safetensors", self.model.state, self.model.draws)
 
     def restore(self) -> None:
         """Bring the model to the last checkpoint and drop parts written after it."""

@@ -7,7 +7,6 @@ pytest tests/benchmarks/test_step.py -s -m benchmark
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from typing import Any
@@ -160,7 +159,7 @@ def spent(model: EcosystemModel, plain: PlainDebate | None) -> tuple[float, floa
     """Take a step; return the CPU seconds of exchange, alignment and regrouping, and of the plain form of them."""
     model.open()
     said = model.speak()
-    twin: Any = copy.deepcopy(model.rng)
+    twin, order = (model.draws.at(model.state.tick, purpose) for purpose in ("exchange", "regrouping"))
     began = time.process_time()
     heard = model.listen(said)
     model.align(heard.affinity)
@@ -170,7 +169,7 @@ def spent(model: EcosystemModel, plain: PlainDebate | None) -> tuple[float, floa
         return fast, math.nan
     points, draws = twin.random(len(said)).tolist(), twin.random(len(said)).tolist()
     began = time.process_time()
-    plain.step(said.tolist(), points, draws, twin)
+    plain.step(said.tolist(), points, draws, order)
     slow = time.process_time() - began
     np.testing.assert_allclose(np.array([d.alignment for d in plain.debaters]), model.state.alignment, atol=1e-6)
     blocks = {frozenset(np.flatnonzero(model.state.partition == label).tolist()) for label in model.state.partition}

@@ -269,7 +269,8 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     def game(self) -> Game:
         """Return the coalition game of those present, at the present alignment."""
         p, here = self.parameters, self.here
-        among = np.ix_(here, here)
+        # With everyone there nothing is copied: at a thousand agents that is a tenth of a step.
+        among = np.ix_(here, here) if len(here) < len(self.debaters) else slice(None)
         alignment = self.state.alignment[among]
         gamma = threshold_at(alignment, p.threshold_rule, self.live("threshold"))
         stakes = alignment if self._given is None else self._given[among]

@@ -168,6 +168,15 @@ def train(
             "--set", metavar="KEY=VALUE", help="Change the recipe; may be repeated. docs/affinity.md lists it."
         ),
     ] = None,
+    average: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--average",
+            metavar="FILE",
+            help="Weights of an earlier training on the same data and seed; repeated: finish their mean instead of "
+            "training anew.",
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(parser=_count, metavar="N", help="Threads that compute.")] = 1,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -181,7 +190,7 @@ def train(
     from ecosystem.learn import train as learn
 
     with progress(quiet or as_json) as tell:
-        card = learn(data, out, _changes(assignments) | {"seed": seed}, tell, max(threads, 1))
+        card = learn(data, out, _changes(assignments) | {"seed": seed}, tell, max(threads, 1), average or ())
     if as_json:
         _print_json({"weights": str(out), **card})
     else:

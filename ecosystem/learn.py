@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,12 @@ def _recipe(changes: Mapping[str, Any]) -> Recipe:
 
 
 def train(
-    data: Path | None, out: Path, recipe: Mapping[str, Any], tell: Callable[[str, int, int], None], threads: int = 1
+    data: Path | None,
+    out: Path,
+    recipe: Mapping[str, Any],
+    tell: Callable[[str, int, int], None],
+    threads: int = 1,
+    average: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Train, check and save an affinity model; return its card.
 
@@ -50,6 +55,8 @@ def train(
         Fields of `ecosystem.jepa.training.Recipe` that differ from the defaults.
     tell : callable
         Told (stage, done, total).
+    average : sequence of Path
+        Weights of earlier trainings, of the same data and seed, whose mean is finished instead of training anew.
     threads : int
         Threads that compute. Results are the same for the same number on the same kind of machine.
 
@@ -89,11 +96,12 @@ def train(
     )
     try:
         with on_threads(threads):
-            model = training.run(report)
+            model = training.average(average, report) if average else training.run(report)
     except CollapseError as error:
         checkpoint.unlink(missing_ok=True)  # going on from it leads to the same collapse
         raise InputError("training", str(error)) from None
-    write_training_report(out, training.history)
+    if training.history:
+        write_training_report(out, training.history)
     model.save(out)
     checkpoint.unlink(missing_ok=True)
     return model.card

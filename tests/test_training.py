@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 
 from ecosystem.errors import InputError
 from ecosystem.jepa import fitting
+from ecosystem.jepa.affinity import FORMAT
 from ecosystem.jepa.encoder import LayerEncoder, SentenceEncoder, on_one_thread
 from ecosystem.jepa.phrasing import DENIED, Phrasing
 from ecosystem.jepa.stance import StanceTable, motion_pairs, read_shipped, sample_pairs
-from ecosystem.jepa.training import Batches, Recipe, one_cycle
+from ecosystem.jepa.training import Batches, Recipe, leave_out, one_cycle
 from ecosystem.learn import _recipe
+from ecosystem.tensors import read_tensors
 
 WORDS: dict[str, int] = {}
 
@@ -150,6 +153,48 @@ def small() -> StanceTable:
     split = np.array(["train", "train", "validation", "validation", "dev"], object)[number]
     side, motion = frame["side"].to_numpy(np.int64), frame["motion"].to_numpy(bool)
     return StanceTable(tuple(frame["text"]), number, side, motion, frame["source"].to_numpy(object), split)
+
+
+def test_weights_are_averaged_and_finished_as_one_training(
+    small: StanceTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "_HEALTHY_DEVIATION", 0.0)
+    monkeypatch.setattr(fitting, "_HEALTHY_RANK", 0.0)
+    recipe = Recipe(
+        seed=3, head_steps=4, tune_steps=3, tuned_layers=1, hidden=16, members=1, member_hidden=8,
+        member_steps=2, topics_per_batch=2, statements_per_topic=6,
+    )  # fmt: skip
+    encoder = LayerEncoder()
+
+    def training(recipe: Recipe) -> fitting.Training:
+        return fitting.Training(small, recipe, encoder, encoder, SentenceEncoder(encoder))
+
+    with on_one_thread():
+        for name, changed in (
+            ("one", recipe),
+            ("other", replace(recipe, tune_steps=5, left_out=0.2, layer_dropout=0.3)),
+        ):
+            training(changed).run(lambda *_: None).save(tmp_path / name)
+        both = training(recipe).average([tmp_path / "one", tmp_path / "other"], lambda *_: None)
+    assert [made["tune_steps"] for made in both.card["averaged"]] == [3, 5]
+    parts = [read_tensors(tmp_path / name, FORMAT, "weights file")[0] for name in ("one", "other")]
+    mean = both.coder.tensors()
+    names = [name for name in mean if name.startswith(("network.0.", "encoder."))]
+    assert any(not np.array_equal(parts[0][name], parts[1][name]) for name in names)
+    for name in names:
+        expected = (parts[0][name].astype(np.float32) + parts[1][name]) / 2
+        np.testing.assert_allclose(mean[name], expected, atol=1e-3 * max(1.0, float(np.abs(expected).max())))
+    with pytest.raises(InputError, match=r"was trained with seed 3; to be averaged here, 4 is accepted"):
+        training(replace(recipe, seed=4)).average([tmp_path / "one"], lambda *_: None)
+
+
+def test_words_left_out_are_the_share_asked_for_and_never_the_marks() -> None:
+    rng, tokens = np.random.default_rng(0), list(range(30))
+    made = [leave_out(tokens, 0.1, rng) for _ in range(3000)]
+    assert 1 - np.mean([len(ids) for ids in made]) / 30 == pytest.approx(0.1 * 28 / 30, abs=0.01)
+    assert 0.4 < np.mean([ids == tokens for ids in made]) < 0.7
+    assert all(ids[0] == 0 and ids[-1] == 29 and len(ids) > 2 for ids in made)
+    assert leave_out([0, 7, 1], 0.25, rng) == [0, 7, 1]
 
 
 def test_training_cut_off_and_taken_up_again_ends_with_the_same_bytes(

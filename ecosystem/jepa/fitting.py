@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from ecosystem.errors import InputError
 from ecosystem.jepa.affinity import AffinityModel, Calibration
+from ecosystem.jepa.averaging import read_averaged
 from ecosystem.jepa.coding import Codes, StatementCoder
 from ecosystem.jepa.encoder import Encoder, LayerEncoder, SentenceEncoder
 from ecosystem.jepa.losses import least_deviation, rankme
-from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, inference
+from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, build_network, inference
 from ecosystem.jepa.phrasing import Phrasing
 from ecosystem.jepa.scoring import auc, bootstrap, calibration_error
 from ecosystem.jepa.stance import StanceTable, motion_pairs, sample_pairs
@@ -91,10 +92,8 @@ class Training:
             The checkpoint belongs to another training.
         """
         recipe, table = self.recipe, self.table
-        torch.manual_seed(recipe.seed)  # initial weights and dropout; torch.nn takes no generator
-        self._rng = np.random.default_rng(recipe.seed)
-        self._generator = torch.Generator().manual_seed(recipe.seed)
-        train = np.flatnonzero(table.split == "train")
+        self.prepare()
+        batches, tunable, train = self._batches, self._tunable, self._train
         known = self.features.encode(
             [table.texts[row] for row in train], lambda n: report("encode", n, len(train))
         ).astype(np.float16)
@@ -103,10 +102,6 @@ class Training:
         frozen = torch.from_numpy(known)
         network = _network(frozen, recipe.latent_dim, recipe.hidden, recipe.dropout)
         objective = Objective(network, recipe, self._generator)
-        tokens = self.encoder.tokenize(table.texts, _TRAINING_TOKENS)
-        phrasing = Phrasing(lambda texts: self.encoder.tokenize(texts, _TRAINING_TOKENS))
-        batches = Batches(table, tokens, phrasing, recipe, self._rng)
-        tunable = TunableEncoder(self.encoder.transformer, recipe.tuned_layers, recipe.layer_dropout)
         stages = {
             "head": head_descent(
                 lambda batch: frozen[place[batch.rows]].float(), batches, objective, recipe.head_steps, recipe.head_rate
@@ -120,15 +115,44 @@ class Training:
             for step, parts in stages[stage]:
                 report(stage, step, stages[stage].steps)
                 if step % _CHECK_EVERY == 0 or step == stages[stage].steps:
-                    self._note(stage, step, parts, network, tunable, tokens)
+                    self._note(stage, step, parts, network, tunable)
                     self._keep(objective, tunable, stages, stage)
-        return self._finish(network.eval(), tunable, batches, train, report)
+        return self.finish(network.eval(), report)
 
-    def _finish(
-        self, network: JEPA, tunable: TunableEncoder, batches: Batches, train: Rows, report: Report
-    ) -> AffinityModel:
-        """Fit what stands on the tuned features: topic vectors, the ensemble, calibration; then score."""
+    def prepare(self) -> None:
+        """Set up what training draws from: generators, batches, the encoder to tune."""
         recipe, table = self.recipe, self.table
+        torch.manual_seed(recipe.seed)  # initial weights and dropout; torch.nn takes no generator
+        self._rng = np.random.default_rng(recipe.seed)
+        self._generator = torch.Generator().manual_seed(recipe.seed)
+        self._train = np.flatnonzero(table.split == "train")
+        self._tokens = self.encoder.tokenize(table.texts, _TRAINING_TOKENS)
+        phrasing = Phrasing(lambda texts: self.encoder.tokenize(texts, _TRAINING_TOKENS))
+        self._batches = Batches(table, self._tokens, phrasing, recipe, self._rng)
+        self._tunable = TunableEncoder(self.encoder.transformer, recipe.tuned_layers, recipe.layer_dropout)
+
+    def average(self, files: Sequence[Path], report: Report) -> AffinityModel:
+        """Average the weights of finished trainings that began with one head, and finish the result as one training.
+
+        Trainings from one start end in one valley of the loss, where the mean of their weights does better on
+        new topics than each (Wortsman et al. 2022, *Model soups*).
+
+        Raises
+        ------
+        InputError
+            A file is no weights file, or of a training with another seed or another head.
+        """
+        averaged, recipes = read_averaged(files, self.recipe)
+        self.prepare()
+        self._tunable.load(averaged)
+        model = self.finish(build_network(averaged, "network.0.").eval(), report)
+        model.card["averaged"] = recipes
+        return model
+
+    def finish(self, network: JEPA, report: Report) -> AffinityModel:
+        """Fit what stands on the tuned features: topic vectors, the ensemble, calibration; then score."""
+        recipe, table, train = self.recipe, self.table, self._train
+        tunable, batches = self._tunable, self._batches
         layers = LayerEncoder(self.encoder.model, tunable.state(), self.encoder.revision)
         held_out = np.flatnonzero(table.split != "train")
         some = np.sort(self._rng.permutation(train)[:_TOPIC_ROWS])
@@ -185,10 +209,9 @@ class Training:
         parts: dict[str, float],
         network: JEPA,
         tunable: TunableEncoder,
-        tokens: list[list[int]],
     ) -> None:
         """Add to the history: losses, and how the network does on the validation topics."""
-        rows = np.flatnonzero(self.table.split == "validation")
+        tokens, rows = self._tokens, np.flatnonzero(self.table.split == "validation")
         rows = rows[np.random.default_rng(0).permutation(len(rows))[:_CHECK_ROWS]]
         network.eval()
         with torch.inference_mode():

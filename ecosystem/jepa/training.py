@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -77,8 +77,8 @@ class Recipe:
     retrieval: float = 0.2
     own_share: float = 0.5
     rephrased: float = 0.25
-    left_out: float = 0.07
-    layer_dropout: float = 0.1
+    left_out: float = 0.0
+    layer_dropout: float = 0.0
     topics_per_batch: int = 10
     statements_per_topic: int = 12
     members: int = 3
@@ -269,6 +269,12 @@ class TunableEncoder:
             for layer in self.tuned:
                 hidden.append(_run(layer, hidden[-1], bias))
         return torch.cat([(state.float() * weight).sum(1) / weight.sum(1) for state in hidden], 1)
+
+    def load(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take over tuned layers' weights, named as `state` names them."""
+        for n, layer in enumerate(self.tuned):
+            names = {name: f"encoder.layer.{self.first + n}.{name}" for name in layer.state_dict()}
+            layer.load_state_dict({name: torch.from_numpy(weights[full]) for name, full in names.items()})
 
     def state(self) -> dict[str, NDArray[np.float16]]:
         """Return the tuned layers' weights in half precision, named by layer."""

@@ -21,9 +21,8 @@ from ecosystem.report.voices import Voices
 _OTHERS = 3
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """Why an event happened, in a short paragraph, with the rows of the run's tables that it names.
+class Explanation(str):
+    """Why an event happened: a short paragraph, which also holds the rows of the run's tables that it names.
 
     Attributes
     ----------
@@ -44,13 +43,16 @@ class Explanation:
     alignment: pd.DataFrame
     utterances: pd.DataFrame
 
+    def __new__(cls, parts: Sentence, step: int, alignment: pd.DataFrame, utterances: pd.DataFrame) -> Explanation:
+        """Make the paragraph of its parts."""
+        self = super().__new__(cls, "".join(parts))
+        self.parts, self.step, self.alignment, self.utterances = parts, step, alignment, utterances
+        return self
+
     @property
     def text(self) -> str:
         """The paragraph as plain text."""
-        return "".join(self.parts)
-
-    def __str__(self) -> str:
-        return self.text
+        return str(self)
 
     def _repr_html_(self) -> str:
         words = (f"<bdi>{escape(part)}</bdi>" if isinstance(part, Name) else escape(part) for part in self.parts)

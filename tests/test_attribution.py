@@ -85,7 +85,7 @@ def test_what_is_absent_makes_no_difference(jepa: AffinityModel) -> None:
     presence[:, [0, -1]] = 1
     with torch.no_grad():
         one, other = pool_present(layers, ids, presence)
-    np.testing.assert_allclose(one, other, atol=1e-5)
+    np.testing.assert_allclose(one, other, atol=5e-5)  # float32, over six layers
 
 
 @pytest.mark.parametrize("text", ["", "   ", "word " * 400])

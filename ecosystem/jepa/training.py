@@ -64,7 +64,7 @@ class Recipe:
 
     seed: int = 0
     head_steps: int = 600
-    tune_steps: int = 1500
+    tune_steps: int = 3200
     tuned_layers: int = 4
     head_rate: float = 1e-3
     tune_rate: float = 4e-4
@@ -75,10 +75,10 @@ class Recipe:
     contrast: float = 2.0
     guard: float = 0.05
     retrieval: float = 0.2
-    own_share: float = 0.5
+    own_share: float = 0.55
     rephrased: float = 0.25
-    left_out: float = 0.0
-    layer_dropout: float = 0.0
+    left_out: float = 0.05
+    layer_dropout: float = 0.1
     topics_per_batch: int = 10
     statements_per_topic: int = 12
     members: int = 3

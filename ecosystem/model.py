@@ -26,11 +26,11 @@ from ecosystem.interventions import Stage
 from ecosystem.jepa.statements import Statements, affinity_to_holders, held_matrix
 from ecosystem.measures import CATALOGUE
 from ecosystem.opening import (
+    Reading,
     given_affinity,
     index_statements,
     known_blocs,
     opening_state,
-    positions_of,
     topic_coupling,
 )
 from ecosystem.reading import load_scenario
@@ -55,6 +55,9 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         in any Mesa model, so that the iterations of `mesa.batch_run` differ.
     jepa : AffinityModel or None
         The affinity model; the pretrained one by default.
+    reading : Reading or None
+        What that model makes of the scenario's statements, where it is known already; with it the model itself is
+        not needed, and not loaded, unless it learns.
     agent_classes : mapping of persona key to subclass of Debater
         Agents with a mind of their own.
     on_step : callable
@@ -80,6 +83,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         *,
         rng: int | np.random.Generator | None = None,
         jepa: AffinityModel | None = None,
+        reading: Reading | None = None,
         agent_classes: Mapping[str, type[Debater]] | None = None,
         on_step: Callable[[Step], None] | None = None,
         **parameters: Any,
@@ -87,13 +91,10 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self.scenario = load_scenario(scenario, **parameters)
         self.parameters = self.scenario.parameters
         super().__init__(rng=parameters.get("seed") if rng is None else rng)
-        if jepa is None:
-            from ecosystem.jepa import load_jepa
-
-            jepa = load_jepa()
-        self.jepa = jepa
-        self.personas, texts, topic_of = index_statements(self.scenario)
-        self.statements: Statements = jepa.statements(texts, topic_of)
+        self._jepa = jepa
+        reading = reading or Reading.of(self.scenario, self.jepa)
+        self.personas, _, _ = index_statements(self.scenario)
+        self.statements: Statements = reading.statements
         self.last: Step | None = None
         self._on_step = on_step
         classes = dict(agent_classes or {})
@@ -107,12 +108,11 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self._blocs = known_blocs(self.personas)
         self._given = given_affinity(self.scenario)
         self._coupling = topic_coupling(self.scenario)
-        positions = positions_of(self.scenario, self.statements, jepa)
         self.draws = Draws.of(self.rng)
         self.state = opening_state(
-            self.scenario, self.personas, self.statements, positions, self.draws.at(0, "opening")
+            self.scenario, self.personas, self.statements, reading.positions, self.draws.at(0, "opening")
         )
-        self.stage = Stage(self.scenario, self.personas, self.statements, positions)
+        self.stage = Stage(self.scenario, self.personas, self.statements, reading.positions)
         self._learner = self._start_learning()
         self.datacollector = mesa.DataCollector({name: _last_metric(name) for name in CATALOGUE})
 
@@ -258,6 +258,15 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     # Views of the state.
 
     @property
+    def jepa(self) -> AffinityModel:
+        """The affinity model, loaded when it is first needed."""
+        if self._jepa is None:
+            from ecosystem.jepa import load_jepa
+
+            self._jepa = load_jepa()
+        return self._jepa
+
+    @property
     def here(self) -> NDArray[np.int64]:
         """The agents who are present."""
         return np.flatnonzero(self.state.present)
@@ -302,7 +311,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         learner = Learner(self.jepa, self.statements)
         if self.parameters.learn == "adapt":
             learner.adapt(self.state.corpus)
-        self.jepa, self.statements = learner.model, learner.statements
+        self._jepa, self.statements = learner.model, learner.statements
         return learner
 
     def _received(self, utterances: NDArray[np.int64]) -> Matrix:

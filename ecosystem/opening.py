@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,29 @@ if TYPE_CHECKING:
     from ecosystem.jepa.affinity import AffinityModel
 
 Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the affinity model makes of a scenario's statements: the same for all runs of it, until the model learns.
+
+    Attributes
+    ----------
+    statements : Statements
+        The table of unique statements, those of interventions included.
+    positions : (n_statements,) float64
+        Position of each on its topic, in [-1, 1]; positive: for the motion.
+    """
+
+    statements: Statements
+    positions: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scenario: Scenario, jepa: AffinityModel) -> Reading:
+        """Let an affinity model read all statements of a scenario."""
+        _, texts, topic_of = index_statements(scenario)
+        statements = jepa.statements(texts, topic_of)
+        return cls(statements, positions_of(scenario, statements, jepa))
 
 
 def index_statements(scenario: Scenario) -> tuple[list[Persona], list[str], NDArray[np.int64]]:

@@ -131,16 +131,17 @@ def step_rows(step: Step, naming: Naming) -> dict[str, Columns]:
 
 def to_table(rows: Sequence[Columns], schema: pa.Schema) -> pa.Table:
     """Return the rows of several steps as one Arrow table."""
-    batches = []
-    for columns in rows:
-        arrays = [
-            pa.FixedSizeListArray.from_arrays(pa.array(columns[f.name].reshape(-1), pa.float32()), f.type.list_size)
-            if pa.types.is_fixed_size_list(f.type)
-            else pa.array(columns[f.name], f.type)
-            for f in schema
-        ]
-        batches.append(pa.record_batch(arrays, schema=schema))
-    return pa.Table.from_batches(batches, schema).combine_chunks()
+    if not rows:
+        return schema.empty_table()
+    return pa.table([_column([columns[field.name] for columns in rows], field.type) for field in schema], schema)
+
+
+def _column(parts: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Return a column from what steps add to it: arrays or lists."""
+    values: Any = np.concatenate(parts) if isinstance(parts[0], np.ndarray) else [one for part in parts for one in part]
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1), pa.float32()), kind.list_size)
+    return pa.array(values, kind)
 
 
 def _metrics(step: Step, naming: Naming) -> Columns:

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from agents.debater import Debater
     from agents.persona import Persona
     from ecosystem.comparing import compare
-    from ecosystem.comparison.result import Comparison
     from ecosystem.errors import InputError
     from ecosystem.evaluation import evaluate
     from ecosystem.execute import run
     from ecosystem.jepa import load_jepa
     from ecosystem.model import EcosystemModel
-    from ecosystem.reading import load_scenario, scenario_folders
+    from ecosystem.reading import load_scenario
+    from ecosystem.report.experiments.notebook import read_sweep
     from ecosystem.report.notebook import Run, read_run
     from ecosystem.scenario import Parameters, Scenario
+    from ecosystem.sweeping import run_sweep
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Comparison": "ecosystem.comparison.result",
     "Debater": "agents.debater",
     "EcosystemModel": "ecosystem.model",
     "InputError": "ecosystem.errors",
@@ -38,12 +38,12 @@ _HOME = {
     "load_jepa": "ecosystem.jepa",
     "load_scenario": "ecosystem.reading",
     "read_run": "ecosystem.report.notebook",
+    "read_sweep": "ecosystem.report.experiments.notebook",
     "run": "ecosystem.execute",
-    "scenario_folders": "ecosystem.reading",
+    "run_sweep": "ecosystem.sweeping",
 }
 
 __all__ = [
-    "Comparison",
     "Debater",
     "EcosystemModel",
     "InputError",
@@ -56,8 +56,9 @@ __all__ = [
     "load_jepa",
     "load_scenario",
     "read_run",
+    "read_sweep",
     "run",
-    "scenario_folders",
+    "run_sweep",
 ]
 
 

@@ -15,17 +15,16 @@ from ecosystem.comparison.corpora import Corpora, read_corpora
 from ecosystem.comparison.examine import examine
 from ecosystem.comparison.result import Comparison
 from ecosystem.errors import InputError
-from ecosystem.files import write_atomic
+from ecosystem.files import RUNS, write_atomic
 from ecosystem.jepa import PRETRAINED, load_jepa
+from ecosystem.progress import Progress, silent
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ecosystem.jepa.affinity import AffinityModel
 
-Progress = Callable[[str, int, int], None]
 
-RUNS = Path("runs")
 KIND = "comparison"
 
 _ROW_GROUP = 250_000
@@ -67,7 +66,7 @@ def compare(
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    tell = progress or (lambda *_: None)
+    tell = progress or silent
     corpora = read_corpora(source)
     _check(out)
     path = Path(weights) if weights is not None else PRETRAINED

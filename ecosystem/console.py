@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from ecosystem.errors import one_line
+from ecosystem.progress import Progress, silent
 
 _NAMES = {
     "encode": "encoding statements",
     "variants": "running variants",
+    "runs": "runs",
+    "summarise": "summarising",
     "simulate": "simulating",
     "report": "writing the report",
     "contrast": "comparing variants",
@@ -31,10 +36,10 @@ _MEANING = (
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+def progress(quiet: bool) -> Iterator[Progress]:
     """Yield a function to be told (stage, done, total); show it on stderr unless ``quiet``."""
     if quiet:
-        yield _nothing
+        yield silent
     elif sys.stderr.isatty():
         with _bar() as tell:
             yield tell
@@ -127,39 +132,147 @@ def print_variants(found: dict[str, Any]) -> None:
     Console().print(table)
 
 
+def print_plan(found: dict[str, Any]) -> None:
+    """Print what a sweep is about to do, on stderr: runs, what is done already, an estimate of time and disk."""
+    axes = " x ".join(_axis_words(axis) for axis in found["axes"])
+    how = "" if found["design"] == "grid" else f"{found['design']} design, "
+    points, runs = _counted(found["points"], "design point"), _counted(found["runs"], "run")
+    lines = [f"{runs}: {points} ({how}{axes}) x {_counted(found['replicates'], 'seed')}"]
+    left = found["runs"] - found["done"]
+    if found["done"]:
+        lines.append(f"{found['done']:,} done already, {left:,} to do")
+    if left and found["seconds"] is not None:
+        workers = _counted(found["workers"], "worker")
+        lines.append(f"about {duration(found['seconds'])} on {workers}, {size(found['bytes'])} on disk")
+    sys.stderr.write("; ".join(lines) + f"\nin {found['sweep']}\n")
+
+
+def _axis_words(axis: dict[str, Any]) -> str:
+    if "values" in axis:
+        return f"{axis['name']} {len(axis['values'])}"
+    return f"{axis['name']} {axis['low']:g} to {axis['high']:g}{', log' if axis['scale'] == 'log' else ''}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes in words.
+
+    Examples
+    --------
+    >>> size(900), size(2.1e6)
+    ('1 kB', '2.1 MB')
+    """
+    for unit, words in ((1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{count / unit:.2g} {words}"
+    return f"{max(count / 1e3, 1):.0f} kB"
+
+
+def print_sweep(found: dict[str, Any]) -> None:
+    """Print how a sweep went, on stderr: how many runs, and why those that failed did."""
+    failed = f", {found['failed']:,} failed" if found["failed"] else ""
+    sys.stderr.write(f"{found['done']:,} of {_counted(found['runs'], 'run')} on disk{failed}\n")
+    for error in found["errors"][:5]:
+        sys.stderr.write(one_line(f"failed: {error['point']}, seed {error['seed']}: {error['error']}") + "\n")
+
+
+def print_sensitivity(found: dict[str, Any]) -> None:
+    """Print what matters for an outcome as a table, the finding in words, and how far to trust it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    def shown(value: Any) -> str:
+        return value if isinstance(value, str) else "-" if value is None else f"{value:.3g}"
+
+    rows = found["indices"]
+    columns = list(rows[0]) if rows else []
+    table = Table(*(name.replace("_", " ") for name in columns))
+    for row in rows:
+        table.add_row(*(shown(row[name]) for name in columns))
+    console = Console()
+    console.print(table, width=max(console.width, 100))
+    for line in (found["finding"], *found["cautions"]):
+        print(line)
+
+
 def _counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def _nothing(_stage: str, _done: int, _total: int) -> None:
-    pass
+class _Pace:
+    """How fast a stage goes on, and how much of it has failed."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+        self._begun: tuple[int, float] | None = None
+
+    def note(self, done: int, total: int) -> str:
+        """Return what is worth saying: failures, and from the second call on the rate and the time left."""
+        words = [f"{self.failed:,} failed"] if self.failed else []
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun = (done, now)
+        elif done > self._begun[0] and now > self._begun[1]:
+            rate = (done - self._begun[0]) / (now - self._begun[1])
+            words.append(f"{rate:.2g} a second" if rate >= 0.5 else f"{1 / rate:.0f} s each")
+            if done < total:
+                words.append(f"{duration((total - done) / rate)} left")
+        return ", ".join(words)
 
 
-def _lines() -> Callable[[str, int, int], None]:
+def duration(seconds: float) -> str:
+    """Return a time in words, roughly.
+
+    Examples
+    --------
+    >>> duration(8.2), duration(200), duration(9000)
+    ('8 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _lines() -> Progress:
     """Return a function that writes a line when a stage begins, and every half minute after that."""
     due: dict[str, float] = {}
+    pace = _Pace()
 
     def tell(stage: str, done: int, total: int) -> None:
+        if stage == "failed":
+            pace.failed = done
+            return
+        note = pace.note(done, total) if stage == "runs" else ""
         now = time.monotonic()
         if now >= due.get(stage, 0.0) or done == total:
-            sys.stderr.write(f"{_NAMES.get(stage, stage)}: {done} of {total}\n")
+            sys.stderr.write(f"{_NAMES.get(stage, stage)}: {done} of {total}{', ' * bool(note)}{note}\n")
             due[stage] = now + 30.0
 
     return tell
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[str, int, int], None]]:
+def _bar() -> Iterator[Progress]:
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
+    columns = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TimeRemainingColumn(),
+        rich.TextColumn("{task.fields[note]}"),
+    )
+    pace = _Pace()
+    with rich.Progress(*columns, console=Console(stderr=True), transient=False) as bar:
         tasks: dict[str, Any] = {}
 
         def tell(stage: str, done: int, total: int) -> None:
+            if stage == "failed":
+                pace.failed = done
+                return
             if stage not in tasks:
-                tasks[stage] = bar.add_task(_NAMES.get(stage, stage), total=total)
-            bar.update(tasks[stage], completed=done, total=total)
+                tasks[stage] = bar.add_task(_NAMES.get(stage, stage), total=total, completed=done, note="")
+            note = pace.note(done, total) if stage == "runs" else ""
+            bar.update(tasks[stage], completed=done, total=total, note=note)
 
         yield tell

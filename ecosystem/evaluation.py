@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from ecosystem.corpora import MAX_FILE_BYTES, clean, decode, delimiter_of, read_text, table_cells
 from ecosystem.errors import InputError, shorten
+from ecosystem.progress import Progress, silent
 
 if TYPE_CHECKING:
     from ecosystem.jepa.affinity import AffinityModel
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage (``encode``, ``measure``), how much of it is done, and how much there is."""
 
 Measure = Callable[[NDArray[np.bool_], NDArray[Any]], float]
 """Of whether pairs agree, and of how probable that was said to be."""
@@ -104,7 +102,7 @@ def evaluate(
     jepa = load_jepa(weights)
     sketch_rng, bootstrap_rng = np.random.default_rng(seed).spawn(2)
     draws = int(bootstrap_rng.integers(2**63))
-    tell = progress or (lambda *_: None)
+    tell = progress or silent
     probabilities = _probabilities(jepa, table, sketch_rng, tell)
     measured = {}
     for done, (method, probability) in enumerate(probabilities.items(), 1):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecosystem.errors import InputError
+from ecosystem.files import RUNS
 from ecosystem.jepa import PRETRAINED, load_jepa
+from ecosystem.progress import Progress, silent
 from ecosystem.reading import load_scenario
 from ecosystem.scenario import Scenario
 
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from ecosystem.model import EcosystemModel
     from ecosystem.record.folder import RunWriter
     from ecosystem.report.notebook import Run
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage (``encode``, ``simulate``, ``report``), how much of it is done, and how much there is."""
-
-RUNS = Path("runs")
 
 COMPLETE = "complete"
 """The manifest's status once everything is written."""
@@ -60,13 +56,11 @@ def run(
     InputError
         The scenario, a parameter, the weights or the output folder cannot be used.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    from ecosystem.record.folder import find_folders, locked, new_folder, publish
+    from ecosystem.record.folder import find_folders, locked, new_folder
     from ecosystem.record.manifest import config_hash, file_hash
     from ecosystem.report.notebook import Run
 
-    tell = progress or (lambda *_: None)
+    tell = progress or silent
     checked = load_scenario(scenario, **parameters)
     weights = Path(weights) if weights is not None else PRETRAINED
     jepa = load_jepa(weights)
@@ -79,18 +73,44 @@ def run(
         if partial is None and complete is not None:
             return Run(complete)
     folder = partial or new_folder(root, checked.name, seed, digest)
-    # One BLAS thread: for matrices of this size more threads only spin, and sums keep their order.
-    with locked(folder), threadpool_limits(1, "blas"):
+    with locked(folder):
         try:
-            if not _is_written(folder):
-                manifest = _manifest(checked, digest, weights_hash, jepa)
-                writer = _simulate(folder, checked, jepa, manifest, tell)
-                _finish(writer, manifest, tell)
-                writer.model.release()
-            return Run(publish(folder))
+            return carry_out(folder, checked, jepa, weights_hash, tell)
         except (InputError, OSError):
             _abandon(folder)
             raise
+
+
+def carry_out(
+    folder: Path, scenario: Scenario, jepa: AffinityModel, weights_hash: str, tell: Progress, **said: Any
+) -> Run:
+    """Bring a partial folder, which this process holds, to its end: steps, tables, figures, report, its final name.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it holds checkpoints, the run goes on from the last.
+    scenario, jepa, weights_hash
+        What is run, with which affinity model, from weights of which SHA-256.
+    tell : callable
+        Told how far things are.
+    **said
+        What the manifest says beside.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from ecosystem.record.folder import publish
+    from ecosystem.record.manifest import config_hash
+    from ecosystem.report.notebook import Run
+
+    # One BLAS thread: for matrices of this size more threads only spin, and sums keep their order.
+    with threadpool_limits(1, "blas"):
+        if not _is_written(folder):
+            manifest = _manifest(scenario, config_hash(scenario, weights_hash), weights_hash, jepa) | said
+            writer = _simulate(folder, scenario, jepa, manifest, tell)
+            _finish(writer, manifest, tell)
+            writer.model.release()
+        return Run(publish(folder))
 
 
 def rewrite_report(folder: str | Path) -> Run:
@@ -112,13 +132,14 @@ def _simulate(
 ) -> RunWriter:
     """Take all steps, from the last checkpoint on where there is one; return the writer that has them."""
     from ecosystem.model import EcosystemModel
+    from ecosystem.opening import encode_statements
     from ecosystem.record.folder import RunWriter
     from ecosystem.record.manifest import write_config, write_manifest
 
     began = time.process_time()
     write_config(folder, scenario)
     write_manifest(folder, manifest)
-    manifest["encoded_statements"] = _encode(scenario, jepa, tell)
+    manifest["encoded_statements"] = encode_statements(scenario, jepa, tell)
     model = EcosystemModel(scenario, jepa=jepa, rng=scenario.parameters.seed)
     writer = RunWriter(folder, model)
     writer.restore()
@@ -192,26 +213,6 @@ def _manifest(scenario: Scenario, digest: str, weights_hash: str, jepa: Affinity
     }
 
 
-def _encode(scenario: Scenario, jepa: AffinityModel, tell: Progress) -> int:
-    """Encode what is not cached yet, telling how far it is; return how many statements were new."""
-    from ecosystem.jepa.encoder import CachedEncoder
-
-    texts = list({s.text: None for persona in scenario.personas.values() for s in persona.corpus})
-    encoder = jepa.encoder
-    missing = encoder.missing(texts) if isinstance(encoder, CachedEncoder) else texts
-    done = 0
-
-    def step(n: int) -> None:
-        nonlocal done
-        done += n
-        tell("encode", done, len(missing))
-
-    if missing:
-        tell("encode", 0, len(missing))
-        encoder.encode(missing, step)
-    return len(missing)
-
-
 def _write_graph(folder: Path, model: EcosystemModel) -> None:
     import networkx as nx
 
@@ -223,10 +224,15 @@ def _write_graph(folder: Path, model: EcosystemModel) -> None:
 
 def _abandon(folder: Path) -> None:
     """Remove a folder that holds no checkpoint to resume from."""
+    if not any((folder / "checkpoints").glob("*.safetensors")):
+        discard(folder)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder, and those above it that were for it alone."""
     import shutil
 
-    if not any((folder / "checkpoints").glob("*.safetensors")):
-        shutil.rmtree(folder, ignore_errors=True)
-        for parent in (folder.parent, folder.parent.parent):
-            with suppress(OSError):  # not empty
-                parent.rmdir()
+    shutil.rmtree(folder, ignore_errors=True)
+    for parent in (folder.parent, folder.parent.parent):
+        with suppress(OSError):  # not empty
+            parent.rmdir()

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+RUNS = Path("runs")
+"""Where what is run goes by default."""
+
 
 @contextmanager
 def write_atomic(path: Path) -> Iterator[IO[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,17 @@ class Stage:
 
     def intervene(self, state: State, rng: np.random.Generator) -> tuple[Applied, ...]:
         """Apply the interventions of the step that begins to ``state``, in place and in their order."""
-        due = [event for event in self.scenario.interventions if event.step == state.tick]
-        return tuple(self.apply(event, state, rng) for event in due)
+        return tuple(self.apply(event, state, rng) for event in self._due(state))
+
+    def live(self, parameter: str, state: State) -> Any:
+        """Return a parameter's present value: the scenario's, unless an intervention has changed it."""
+        return state.shocks.get(parameter, getattr(self.scenario.parameters, parameter))
+
+    def about_to_be(self, parameter: str, state: State) -> Any:
+        """Return the value that a parameter has once the interventions of the step that begins are done."""
+        changes = [event.changes for event in self._due(state) if isinstance(event, Shock)]
+        value = self.live(parameter, state)
+        return next((change[parameter] for change in reversed(changes) if parameter in change), value)
 
     def apply(self, event: Intervention, state: State, rng: np.random.Generator) -> Applied:
         """Apply an intervention to ``state``, in place."""
@@ -86,14 +96,13 @@ class Stage:
         self, row: int, agents: NDArray[np.int64], state: State, rng: np.random.Generator
     ) -> tuple[int, ...]:
         """Let agents weigh a statement as they would a debater's; return who took it over."""
-        table, parameters = self.statements, self.scenario.parameters
+        table = self.statements
         holders = held_matrix(state.memory.held[agents], len(table))
         affinity = np.nan_to_num(affinity_to_holders(table.affinity[[row]], table.relevance[[row]], holders)[0])
         openness = np.array([self.personas[agent].openness for agent in agents])
-        bias = state.shocks.get("bias", parameters.bias)
         draws = rng.random(len(agents))
-        if parameters.kernel == "argument":
-            accepting = agents[draws < acceptance(affinity, bias, openness)]
+        if self.live("kernel", state) == "argument":
+            accepting = agents[draws < acceptance(affinity, self.live("bias", state), openness)]
             state.memory.adopt(accepting, np.full(len(accepting), row), state.tick)
         else:
             accepting = self._persuade(row, agents, openness, state)
@@ -105,18 +114,21 @@ class Stage:
         self, row: int, agents: NDArray[np.int64], openness: NDArray[np.float64], state: State
     ) -> NDArray[np.int64]:
         """Move opinions towards a message as towards a single speaker; return who was moved."""
-        topic, parameters = self.statements.topic_of[row], self.scenario.parameters
+        topic, kernel = self.statements.topic_of[row], self.live("kernel", state)
         gap = self.positions[row] - state.opinions[agents, topic]
         share = openness.copy()
-        if parameters.kernel in ("deffuant", "hk"):
-            confidence = state.shocks.get("confidence", parameters.confidence)
-            share = np.where(np.abs(gap) <= confidence, parameters.convergence, 0.0)
-        elif parameters.kernel == "fj":
+        if kernel in ("deffuant", "hk"):
+            near = np.abs(gap) <= self.live("confidence", state)
+            share = np.where(near, self.live("convergence", state), 0.0)
+        elif kernel == "fj":
             share *= 1 - state.stubbornness[agents]
         state.opinions = state.opinions.copy()
         state.opinions[agents, topic] += share * gap
         moved: NDArray[np.int64] = agents[share * np.abs(gap) > 0]
         return moved
+
+    def _due(self, state: State) -> list[Intervention]:
+        return [event for event in self.scenario.interventions if event.step == state.tick]
 
     def _agents(self, keys: tuple[str, ...]) -> list[int]:
         """Return the agents of persona keys; all of them where none is named."""

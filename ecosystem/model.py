@@ -98,8 +98,9 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self.last: Step | None = None
         self._on_step = on_step
         classes = dict(agent_classes or {})
+        self._policy = POLICIES[self.parameters.policy]
         self.debaters: list[Debater] = [
-            classes.get(persona.key, Debater)(self, index, persona, POLICIES[self.parameters.policy])
+            classes.get(persona.key, Debater)(self, index, persona, self._policy)
             for index, persona in enumerate(self.personas)
         ]
         self._weights = np.array([persona.weight for persona in self.personas])
@@ -163,6 +164,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         said = np.full(len(self.debaters), SILENT, np.int64)
         if not len(self.statements):
             return said
+        self._follow_policy()
         floor = self._floor()
         own_mind = np.array([type(debater).speak is not Debater.speak for debater in self.debaters])
         for policy in dict.fromkeys(debater.policy for debater in self.debaters):
@@ -195,9 +197,9 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             self._coupling,
             self.live("bias"),
             self.live("confidence"),
-            self.parameters.convergence,
+            self.live("convergence"),
         )
-        heard = KERNELS[self.parameters.kernel](meeting, self._drawn("exchange"))
+        heard = KERNELS[self.live("kernel")](meeting, self._drawn("exchange"))
         self._remember(utterances, heard)
         return heard
 
@@ -271,19 +273,20 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         """The agents who are present."""
         return np.flatnonzero(self.state.present)
 
-    def live(self, parameter: str) -> float:
+    def live(self, parameter: str) -> Any:
         """Return a parameter's present value: the scenario's, unless an intervention has changed it."""
-        return float(self.state.shocks.get(parameter, getattr(self.parameters, parameter)))
+        return self.stage.live(parameter, self.state)
 
     def game(self) -> Game:
         """Return the coalition game of those present, at the present alignment."""
-        p, here = self.parameters, self.here
+        here = self.here
         # With everyone there nothing is copied: at a thousand agents that is a tenth of a step.
         among = np.ix_(here, here) if len(here) < len(self.debaters) else slice(None)
         alignment = self.state.alignment[among]
-        gamma = threshold_at(alignment, p.threshold_rule, self.live("threshold"))
+        gamma = threshold_at(alignment, self.live("threshold_rule"), self.live("threshold"))
         stakes = alignment if self._given is None else self._given[among]
-        return Game(stakes, self._weights[here], gamma, self.live("switching_cost"), p.entry, p.max_coalitions)
+        cost, entry, cap = (self.live(name) for name in ("switching_cost", "entry", "max_coalitions"))
+        return Game(stakes, self._weights[here], gamma, cost, entry, cap)
 
     def agent_latents(self) -> NDArray[np.float32]:
         """Return the mean latent of what each agent holds, (n_agents, latent_dim)."""
@@ -348,12 +351,21 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     def _drawn(self, purpose: Purpose) -> np.random.Generator:
         return self.draws.at(self.state.tick, purpose)
 
+    def _follow_policy(self) -> None:
+        """Let those who speak by the scenario's policy speak by the present one."""
+        policy = POLICIES[self.live("policy")]
+        if policy is not self._policy:
+            for debater in self.debaters:
+                debater.policy = policy if debater.policy is self._policy else debater.policy
+            self._policy = policy
+
     def _topic_now(self) -> int:
-        tick, duration = self.state.tick, self.parameters.topic_duration
+        # Shocks take place after the topic is settled, but hold for the whole of their step.
+        tick, duration = self.state.tick, self.stage.about_to_be("topic_duration", self.state)
         if (tick - 1) % duration:
             return self.state.topic
         agenda = np.flatnonzero(self.state.agenda)
-        if self.parameters.agenda == "random":
+        if self.stage.about_to_be("agenda", self.state) == "random":
             return int(agenda[self._drawn("agenda").integers(len(agenda))])
         later = agenda[agenda > self.state.topic] if tick > 1 else agenda
         return int(later[0] if len(later) else agenda[0])

@@ -16,6 +16,7 @@ from ecosystem.dynamics.exchange import start_memory
 from ecosystem.dynamics.positions import held_opinions, statement_positions
 from ecosystem.dynamics.state import State
 from ecosystem.jepa.statements import Statements, held_matrix
+from ecosystem.progress import Progress, silent
 from ecosystem.scenario import Discovery, Message, Scenario
 
 if TYPE_CHECKING:
@@ -45,6 +46,26 @@ class Reading:
         _, texts, topic_of = index_statements(scenario)
         statements = jepa.statements(texts, topic_of)
         return cls(statements, positions_of(scenario, statements, jepa))
+
+
+def encode_statements(scenario: Scenario, jepa: AffinityModel, tell: Progress = silent) -> int:
+    """Encode what is not cached yet, telling how far it is; return how many statements were new."""
+    from ecosystem.jepa.encoder import CachedEncoder
+
+    texts = list({s.text: None for persona in scenario.personas.values() for s in persona.corpus})
+    encoder = jepa.encoder
+    missing = encoder.missing(texts) if isinstance(encoder, CachedEncoder) else texts
+    done = 0
+
+    def step(n: int) -> None:
+        nonlocal done
+        done += n
+        tell("encode", done, len(missing))
+
+    if missing:
+        tell("encode", 0, len(missing))
+        encoder.encode(missing, step)
+    return len(missing)
 
 
 def index_statements(scenario: Scenario) -> tuple[list[Persona], list[str], NDArray[np.int64]]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable
 from itertools import groupby
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -50,11 +52,20 @@ Prose = Annotated[str, AfterValidator(printable)]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Alignment = Annotated[float, Field(ge=-1, le=1)]
+Steps = Annotated[int, Field(ge=1, le=1_000_000)]
+Homophily = Annotated[float, Field(ge=0, le=100)]
+Bias = Annotated[float, Field(ge=0, le=1000)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Confidence = Annotated[float, Field(ge=0, le=2)]
+Convergence = Annotated[float, Field(gt=0, le=0.5)]
+Cost = Annotated[float, Field(ge=0, le=1000)]
+Cap = Annotated[int, Field(ge=1, le=1_000_000)]
 
 Policy = Literal["random", "salient", "responsive"]
 Entry = Literal["nash", "individual", "contractual"]
 Learning = Literal["none", "adapt", "online"]
 Kernel = Literal["argument", "degroot", "fj", "deffuant", "hk"]
+Agenda = Literal["rotate", "random"]
 ThresholdRule = Literal["fixed", "mean", "quantile"]
 
 
@@ -74,7 +85,7 @@ class _Numbers(_Frozen):
 class Parameters(_Numbers):
     """The parameters of a run. Names are those of the command line (``--set homophily=5``)."""
 
-    steps: int = Field(50, ge=1, le=1_000_000, description="number of steps")
+    steps: Steps = Field(50, description="number of steps")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of every random choice of the run")
     kernel: Kernel = Field(
         "argument",
@@ -82,52 +93,46 @@ class Parameters(_Numbers):
         "fj; Deffuant; Hegselmann-Krause, hk)",
     )
     policy: Policy = Field("responsive", description="how a speaker chooses what to say on the topic under debate")
-    agenda: Literal["rotate", "random"] = Field(
-        "rotate", description="topics in the scenario's order, or drawn at random"
+    agenda: Agenda = Field("rotate", description="topics in the scenario's order, or drawn at random")
+    topic_duration: Steps = Field(3, description="steps for which a topic stays under debate")
+    homophily: Homophily = Field(
+        2.0, description="h: how much agents prefer to hear those they are aligned with; 0 is none"
     )
-    topic_duration: int = Field(3, ge=1, le=1_000_000, description="steps for which a topic stays under debate")
-    homophily: float = Field(
-        2.0, ge=0, le=100, description="h: how much agents prefer to hear those they are aligned with; 0 is none"
+    bias: Bias = Field(8.0, description="beta: how much agents favour arguments they agree with; 0 is none")
+    learning_rate: Rate = Field(0.1, description="eta: weight of a new exchange in the running mean of alignment")
+    confidence: Confidence = Field(
+        0.2, description="epsilon: opinions, in [-1, 1], further apart than this do not move each other (deffuant, hk)"
     )
-    bias: float = Field(
-        8.0, ge=0, le=1000, description="beta: how much agents favour arguments they agree with; 0 is none"
-    )
-    learning_rate: float = Field(
-        0.1, gt=0, le=1, description="eta: weight of a new exchange in the running mean of alignment"
-    )
-    confidence: float = Field(
-        0.2,
-        ge=0,
-        le=2,
-        description="epsilon: opinions, in [-1, 1], further apart than this do not move each other (deffuant, hk)",
-    )
-    convergence: float = Field(
-        0.5, gt=0, le=0.5, description="mu: share of their difference by which two who meet move together (deffuant)"
+    convergence: Convergence = Field(
+        0.5, description="mu: share of their difference by which two who meet move together (deffuant)"
     )
     memory_size: int | None = Field(
         None, ge=1, le=10_000, description="S: arguments an agent holds; null is the size of its corpus"
     )
-    threshold: float = Field(
-        0.03, ge=-1, le=1, description="gamma: alignment above which a shared coalition is worth having"
-    )
+    threshold: Alignment = Field(0.03, description="gamma: alignment above which a shared coalition is worth having")
     threshold_rule: ThresholdRule = Field(
         "fixed",
         description="what the threshold is: gamma itself, the distance of gamma above the mean alignment, or the "
         "quantile of alignment (0 to 1) that gamma is",
     )
-    switching_cost: float = Field(0.02, ge=0, le=1000, description="kappa: gain that a change of coalition must exceed")
+    switching_cost: Cost = Field(0.02, description="kappa: gain that a change of coalition must exceed")
     entry: Entry = Field(
         "individual",
         description="who may enter a coalition: anyone (nash), whoever hurts no member (individual), "
         "whoever also hurts no one left behind (contractual)",
     )
-    max_coalitions: int | None = Field(None, ge=1, le=1_000_000, description="cap on the number of coalitions")
+    max_coalitions: Cap | None = Field(None, description="cap on the number of coalitions")
     learn: Learning = Field(
         "none",
         description="whether the affinity model learns without labels: not at all, from the corpora before the "
         "first step (adapt), or from the exchanges of each step (online)",
     )
-    checkpoint_every: int = Field(10, ge=1, le=1_000_000, description="steps between checkpoints")
+    checkpoint_every: Steps = Field(10, description="steps between checkpoints")
+
+    @field_validator("memory_size", "max_coalitions", mode="before")
+    @classmethod
+    def _none_in_words(cls, value: Any) -> Any:
+        return None if isinstance(value, str) and value.strip().lower() in ("none", "null") else value
 
     @model_validator(mode="after")
     def _quantile_in_range(self) -> Parameters:
@@ -236,12 +241,24 @@ class Shock(_Intervention):
     """A parameter changes for everyone, or the stubbornness of some."""
 
     kind: Literal["shock"]
-    homophily: float | None = Field(None, ge=0, le=100)
-    bias: float | None = Field(None, ge=0, le=1000)
-    learning_rate: float | None = Field(None, gt=0, le=1)
-    confidence: float | None = Field(None, ge=0, le=2)
-    threshold: float | None = Field(None, ge=-1, le=1)
-    switching_cost: float | None = Field(None, ge=0, le=1000)
+    kernel: Kernel | None = None
+    policy: Policy | None = None
+    agenda: Agenda | None = None
+    topic_duration: Steps | None = None
+    homophily: Homophily | None = None
+    bias: Bias | None = None
+    learning_rate: Rate | None = None
+    confidence: Confidence | None = None
+    convergence: Convergence | None = None
+    threshold: Alignment | None = None
+    threshold_rule: ThresholdRule | None = None
+    switching_cost: Cost | None = None
+    entry: Entry | None = None
+    max_coalitions: Cap | None = Field(
+        None,
+        description="null, where it is written out, lifts the cap; a cap below the number of coalitions there are "
+        "breaks none up, but no move may found another",
+    )
     stubbornness: Share | None = None
     personas: tuple[Identifier, ...] = Field((), description="whose stubbornness; everyone's where it is empty")
 
@@ -253,14 +270,23 @@ class Shock(_Intervention):
             raise ValueError(f"personas: found {self.personas[0]!r}; only stubbornness changes for some")
         return self
 
+    @model_serializer(mode="wrap")
+    def _as_given(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what does not change, so that a null that is written down is one that was given."""
+        kept = {"step", "kind", *self.changes}
+        return {name: value for name, value in write(self).items() if name in kept or value not in (None, (), [])}
+
     @property
-    def changes(self) -> dict[str, float]:
+    def changes(self) -> dict[str, Any]:
         """The parameters that change, with their new values."""
-        return {name: value for name in LIVE if (value := getattr(self, name)) is not None}
+        given = {name: getattr(self, name) for name in LIVE if name in self.model_fields_set}
+        return {name: value for name, value in given.items() if value is not None or name in _OPTIONAL}
 
 
-LIVE = ("homophily", "bias", "learning_rate", "confidence", "threshold", "switching_cost")
+LIVE = tuple(name for name in Parameters.model_fields if name in Shock.model_fields)
 """Parameters that may change while a debate goes on."""
+
+_OPTIONAL = {name for name in LIVE if type(None) in get_args(Parameters.model_fields[name].annotation)}
 
 Intervention = Annotated[Enter | Leave | Discovery | Message | NewTopic | Shock, Field(discriminator="kind")]
 
@@ -307,6 +333,7 @@ class Scenario(_Frozen):
                 )
         self._check_affinity()
         self._check_interventions(known)
+        self._check_thresholds()
         self._check_attendance()
         for field in ("agree", "disagree"):
             _refuse_unknown(f"truth.{field}", getattr(self.truth, field, ()), known, "topic")
@@ -328,11 +355,23 @@ class Scenario(_Frozen):
             _refuse_unknown(place, _named(intervention, "persona", "personas"), self.personas, "persona")
             if self.affinity is not None and intervention.kind in ("statement", "message", "topic"):
                 raise ValueError(f"{place}.kind: found {intervention.kind!r}; where affinity is given nothing is said")
-            gamma = getattr(intervention, "threshold", None) or 0.0
-            if self.parameters.threshold_rule == "quantile" and gamma < 0:
-                raise ValueError(f"{place}.threshold: found {gamma}; as a quantile, 0 to 1 is accepted")
         if all(self.comes_later(topic.id) for topic in self.topics):
             raise ValueError("interventions: every topic enters the agenda later; one is needed from the start")
+
+    def _check_thresholds(self) -> None:
+        """Refuse shocks that leave a threshold below 0 where it is a quantile."""
+        p, shocks = self.parameters, [(n, e) for n, e in enumerate(self.interventions) if isinstance(e, Shock)]
+        standing: dict[str, Any] = {"threshold": p.threshold, "threshold_rule": p.threshold_rule}
+        shocks.sort(key=lambda shock: shock[1].step)
+        for _, due in groupby(shocks, key=lambda shock: shock[1].step):
+            numbers, events = zip(*due, strict=True)
+            for event in events:
+                standing |= event.changes
+            gamma = standing["threshold"]
+            if standing["threshold_rule"] == "quantile" and gamma < 0:
+                raise ValueError(
+                    f"interventions.{numbers[-1]}.threshold: found {gamma}; as a quantile, 0 to 1 is accepted"
+                )
 
     def _check_attendance(self) -> None:
         """Refuse to let in who is there, to let go who is not, and to let everyone go."""

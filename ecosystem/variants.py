@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from ecosystem.errors import InputError, shorten
-from ecosystem.execute import COMPLETE, RUNS, Progress, run
-from ecosystem.files import write_atomic
+from ecosystem.execute import COMPLETE, run
+from ecosystem.files import RUNS, write_atomic
+from ecosystem.progress import Progress, silent
 from ecosystem.reading import load_scenario
 from ecosystem.scenario import Entry, Kernel, Scenario
 
@@ -105,7 +106,7 @@ def run_variants(
     checked = load_scenario(scenario, **parameters)
     own = checked.parameters
     pairs = list(product(chosen["kernel"] or (own.kernel,), chosen["entry"] or (own.entry,)))
-    tell = progress or (lambda *_: None)
+    tell = progress or silent
     variants = []
     for number, (kernel, entry) in enumerate(pairs):
         tell("variants", number, len(pairs))

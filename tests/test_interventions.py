@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 import ecosystem
-from agents.policies import SILENT
+from agents.policies import POLICIES, SILENT, choose
 from ecosystem.cli import main
 from ecosystem.dynamics.events import lone_label
+from ecosystem.dynamics.positions import held_opinions
 from ecosystem.dynamics.state import Step
+from ecosystem.jepa.statements import held_matrix
 from ecosystem.model import EcosystemModel
 from ecosystem.record.folder import RunWriter
-from ecosystem.scenario import Scenario
+from ecosystem.record.manifest import write_config
+from ecosystem.scenario import LIVE, Parameters, Scenario, Shock
 
 KEYS = ["ada", "ben", "cem", "dee"]
 SAID = {
@@ -313,6 +318,157 @@ def test_a_shock_to_everyone(jepa: Any) -> None:
     assert model.parameters.bias == 8
 
 
+def test_every_parameter_may_change_but_those_that_a_debate_is_built_on() -> None:
+    assert set(Parameters.model_fields) - set(LIVE) == {"steps", "seed", "memory_size", "learn", "checkpoint_every"}
+    schemas = [model.model_json_schema()["properties"] for model in (Parameters, Shock)]
+    for name in LIVE:
+        kinds = [
+            next(k for k in schema[name].get("anyOf", [schema[name]]) if k != {"type": "null"}) for schema in schemas
+        ]
+        bounds = [{key: kind.get(key) for key in ("type", "enum", *BOUNDS)} for kind in kinds]
+        assert bounds[0] == bounds[1], name
+
+
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum")
+
+
+def one_sided(*events: dict[str, Any], **parameters: Any) -> Scenario:
+    """Return a game in which Ada wants Ben's company, who would rather not have hers, though not enough to leave."""
+    affinity = {"ada": {"ben": 0.5}, "ben": {"ada": 0.05}}
+    personas = {key: {"name": key.title()} for key in affinity}
+    given = {"name": "pair", "topics": [{"id": "all"}], "personas": personas, "affinity": affinity}
+    return Scenario.model_validate(
+        given | {"interventions": events, "parameters": {"threshold": 0.1, "switching_cost": 0.2, **parameters}}
+    )
+
+
+def test_a_shock_to_the_rule_of_entry_lets_one_in(jepa: Any) -> None:
+    steps = history(one_sided(event(3, "shock", entry="nash"), event(5, "shock", entry="individual")), jepa, 6)
+    assert [len(set(step.partition.tolist())) for step in steps] == [2, 2, 1, 1, 1, 1]
+
+
+def test_a_shock_to_the_rule_of_the_threshold_parts_friends(jepa: Any) -> None:
+    """A pair is worth .5 to each, just what all pairs are on average: with .03 above the mean no one wants company."""
+    steps = history(friends(event(3, "shock", threshold_rule="mean")), jepa, 4)
+    assert [len(set(step.partition.tolist())) for step in steps] == [1, 1, 4, 4]
+
+
+def test_a_cap_breaks_nothing_up_but_holds_from_then_on(jepa: Any) -> None:
+    """Alone at first, above the cap; then together; then no one wants company, and all are as apart as it lets them."""
+    events = [
+        event(3, "shock", max_coalitions=2),
+        event(5, "shock", threshold=0.4),
+        event(7, "shock", threshold=0.6),
+        event(9, "shock", max_coalitions=None),
+    ]
+    steps = history(friends(*events, threshold=0.6), jepa, 10)
+    assert [len(set(step.partition.tolist())) for step in steps] == [4, 4, 4, 4, 1, 1, 2, 2, 4, 4]
+    assert all(step.settled for step in steps)
+
+
+def test_a_shock_to_the_kernel_moves_opinions_another_way(jepa: Any) -> None:
+    scenario = debate(event(5, "shock", kernel="degroot"), event(9, "shock", kernel="argument"), traits={"openness": 1})
+    model = EcosystemModel(scenario, jepa=jepa, rng=1)
+    held = []
+    for _ in range(9):
+        before = model.state.opinions[:, model.state.topic].copy()
+        model.step()
+        assert model.last is not None
+        held.append(model.state.memory.held.copy())
+        product = np.outer(before, before)
+        if 5 < model.last.step < 9 and model.last.step % 2 == 0:  # the topic is that of the step before
+            seen = ~np.isnan(model.last.heard.affinity)
+            np.testing.assert_allclose(model.last.heard.affinity[seen], product[seen])
+    assert all((step == held[3]).all() for step in held[4:8])
+    assert (held[3] != held[0]).any()
+    by_corpus = held_opinions(
+        held_matrix(model.state.memory.held, len(model.statements)), model.stage.positions, model.statements.topic_of, 3
+    )
+    np.testing.assert_array_equal(model.state.opinions, by_corpus)
+
+
+def test_a_shock_to_the_policy_leaves_those_with_their_own_alone(jepa: Any) -> None:
+    events = [event(3, "shock", policy="salient"), event(5, "shock", policy="responsive")]
+    model = EcosystemModel(debate(*events, policy="responsive"), jepa=jepa, rng=1)
+    model.debaters[3].policy = POLICIES["random"]
+    found = []
+    for _ in range(5):
+        model.step()
+        found.append([next(name for name, p in POLICIES.items() if p is one.policy) for one in model.debaters])
+    assert [row[:3] for row in found] == [
+        [policy] * 3 for policy in ["responsive"] * 2 + ["salient"] * 2 + ["responsive"]
+    ]
+    assert [row[3] for row in found] == ["random"] * 5
+
+
+def test_what_salient_speakers_say_after_a_shock(jepa: Any) -> None:
+    shocked = EcosystemModel(debate(event(3, "shock", policy="salient"), policy="random"), jepa=jepa, rng=1)
+    for _ in range(2):
+        shocked.step()
+    shocked.open()
+    floor, everyone = shocked._floor(), np.arange(4)
+    expected = choose(POLICIES["salient"], floor, everyone, np.random.default_rng(0))
+    assert shocked.speak().tolist() == expected.tolist()
+
+
+def test_a_shock_to_the_length_of_topics_holds_for_the_whole_of_its_step(jepa: Any) -> None:
+    steps = history(debate(event(4, "shock", topic_duration=1), event(9, "shock", topic_duration=3)), jepa)
+    assert [step.topic for step in steps] == [0, 0, 1, 2, 0, 1, 2, 0, 0, 1, 1, 1]
+
+
+def test_a_shock_to_the_agenda_draws_topics_at_random(jepa: Any) -> None:
+    steps = history(debate(event(7, "shock", agenda="random"), topic_duration=1), jepa, 60)
+    assert [step.topic for step in steps[:6]] == [0, 1, 2, 0, 1, 2]
+    later = [step.topic for step in steps[6:]]
+    assert any(one == other for one, other in pairwise(later))
+    assert set(later) == {0, 1, 2}
+
+
+def test_a_shock_to_convergence_slows_a_message(jepa: Any) -> None:
+    message = event(1, "message", topic="gas", text=NEWS, personas=["ada"])
+    scenario = debate(event(1, "shock", convergence=0.1, confidence=2), message, kernel="deffuant")
+    model = EcosystemModel(scenario, jepa=jepa, rng=1)
+    before = model.state.opinions[0, 0]
+    model.open()
+    gap = model.stage.positions[model.statements.texts.index(NEWS)] - before
+    assert gap
+    assert model.state.opinions[0, 0] == pytest.approx(before + 0.1 * gap)
+
+
+def test_null_lifts_the_cap_and_changes_nothing_else(tmp_path: Path) -> None:
+    lifted = Shock(step=2, kind="shock", max_coalitions=None)
+    assert lifted.changes == {"max_coalitions": None}
+    spelt_out = Shock.model_validate(event(2, "shock", homophily=3, bias=None, entry=None, personas=[]))
+    assert spelt_out.changes == {"homophily": 3.0}
+    for shock in (lifted, spelt_out, Shock(step=2, kind="shock", stubbornness=0, personas=("ada",))):
+        written = shock.model_dump(mode="json")
+        assert Shock.model_validate(written).changes == shock.changes
+        assert Shock.model_validate(written) == shock
+    assert "entry" not in spelt_out.model_dump()
+    scenario = friends(event(2, "shock", max_coalitions=None), max_coalitions=2)
+    write_config(tmp_path, scenario)
+    assert ecosystem.load_scenario(tmp_path / "config.yaml").interventions[0].changes == {"max_coalitions": None}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "events", "accepted"),
+    [
+        ({}, [event(3, "shock", threshold=-0.1)], True),
+        ({"threshold": -0.1}, [event(3, "shock", threshold_rule="quantile")], False),
+        ({"threshold_rule": "quantile"}, [event(3, "shock", threshold=-0.1)], False),
+        ({"threshold_rule": "quantile"}, [event(3, "shock", threshold=-0.1, threshold_rule="mean")], True),
+        ({}, [event(5, "shock", threshold=-0.1), event(3, "shock", threshold_rule="quantile")], False),
+        ({}, [event(5, "shock", threshold=-0.1), event(5, "shock", threshold_rule="quantile", threshold=1)], True),
+    ],
+)
+def test_a_quantile_is_never_negative(parameters: dict[str, Any], events: list[dict[str, Any]], accepted: bool) -> None:
+    if accepted:
+        friends(*events, **parameters)
+        return
+    with pytest.raises(ValidationError, match=r"interventions\.\d\.threshold: found -0\.1; as a quantile, 0 to 1"):
+        friends(*events, **parameters)
+
+
 LATER = [
     event(6, "leave", persona="ben"),
     event(6, "message", topic="gas", text=NEWS),
@@ -339,7 +495,7 @@ ALL = (
     event(3, "enter", persona="dee"),
     event(5, "topic", topic="wind"),
     event(5, "statement", topic="carbon", text="The carbon price lowered emissions.", personas=["ada", "ben"]),
-    event(7, "shock", homophily=9, stubbornness=0.9),
+    event(7, "shock", homophily=9, stubbornness=0.9, entry="nash", max_coalitions=None),
     event(8, "leave", persona="ada"),
 )
 
@@ -363,7 +519,7 @@ def test_tables_of_a_run_tell_what_took_place(finished: Any) -> None:
     assert [list(agents) for agents in table["agents"]] == [
         ["ada", "ben", "cem"], ["dee"], [], ["ada", "ben"], KEYS, ["ada"],
     ]  # fmt: skip
-    assert table["changes"].tolist()[4] == "homophily=9, stubbornness=0.9"
+    assert table["changes"].tolist()[4] == "homophily=9, entry=nash, max_coalitions=null, stubbornness=0.9"
     assert table["topic"].tolist()[:4] == ["gas", None, "wind", "carbon"]
     away = finished.memberships[~finished.memberships["present"]]
     assert away.groupby("agent")["step"].apply(list).to_dict() == {"dee": [1, 2], "ada": [8, 9, 10, 11, 12]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import mesa
 import numpy as np
 import pytest
 
@@ -176,29 +175,6 @@ def test_plain_scalars_make_a_model() -> None:
 def test_unknown_parameter_names_the_nearest() -> None:
     with pytest.raises(InputError, match="homophilly: is not a parameter; did you mean 'homophily'"):
         EcosystemModel("climate-duet", homophilly=5)
-
-
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-def test_mesa_batch_run() -> None:
-    found = mesa.batch_run(
-        EcosystemModel,
-        {"scenario": "climate-duet", "homophily": [0, 5], "rng": [1, 2]},
-        iterations=1,
-        max_steps=3,
-        data_collection_period=-1,
-        display_progress=False,
-    )
-    assert len(found) == 4
-    assert {row["homophily"] for row in found} == {0, 5}
-    assert all(np.isfinite(row["mean_alignment"]) for row in found)
-
-
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-def test_replicates_of_mesa_batch_run_differ() -> None:
-    parameters = {"scenario": "climate-debate"}
-    found = mesa.batch_run(EcosystemModel, parameters, iterations=2, max_steps=4, display_progress=False)
-    last = [row["mean_alignment"] for row in found if row["Step"] == 4]
-    assert len(set(last)) == 2
 
 
 def test_the_seed_parameter_makes_a_model_repeatable(debate: Scenario, jepa: Any) -> None:

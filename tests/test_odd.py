@@ -368,6 +368,37 @@ def test_the_rule_of_entry_in_force_has_its_equation(tmp_path: Path, entry: str,
     assert "Φ = Σ_(i < j together) s_i s_j (a_ij − γ)" in equations
 
 
+def test_rules_that_come_into_force_are_described_with_those_of_the_start(tmp_path: Path) -> None:
+    shocks = [
+        {"step": 3, "kind": "shock", "kernel": "hk", "entry": "nash", "policy": "random", "agenda": "random"},
+        {"step": 5, "kind": "shock", "threshold_rule": "mean", "max_coalitions": 2},
+        {"step": 6, "kind": "shock", "max_coalitions": None},
+        {"step": 9, "kind": "shock", "kernel": "fj", "entry": "contractual"},  # the run has eight steps
+    ]
+    text = describe_model(make_run(tmp_path / "run", interventions=shocks))
+    told = words(text)
+    assert "Rules change during this run (kernel, policy, agenda, threshold rule, entry and max coalitions;" in told
+    assert re.findall("### (?:Kernel|Exchange)[^\n]*", text) == [
+        "### Exchange of arguments", "### Kernel: averaging among the near (Hegselmann–Krause)",
+    ]  # fmt: skip
+    assert "under responsive: the nearest to the predicted reply" in told
+    assert "Under random: one is drawn at random." in told
+    assert "Entry is free (nash)" in told
+    assert "The rule is individual:" in told
+    assert "The rule is contractual:" not in told
+    assert "γ_t = γ      under fixed" in fences(text)
+    assert "γ_t = γ + mean of a_ij over all pairs      under mean" in fences(text)
+    assert "No move may raise the number of blocks above 2 while that cap is in force" in told
+    assert "the topic under debate" in told.split("Drawn at random:")[1].split(".")[0]
+    at_once = describe_model(make_run(tmp_path / "at_once", interventions=[{**shocks[0], "step": 1}]))
+    assert "### Exchange of arguments" not in at_once
+    assert "It weighs one argument" not in at_once
+    assert "Rules change during this run" not in at_once
+    plain = words(describe_model(make_run(tmp_path / "plain", interventions=shocks[3:])))
+    assert "Rules change during this run" not in plain
+    assert "Under" not in plain.split("Among these,")[1].split("Opinions")[0]
+
+
 @pytest.mark.parametrize(
     ("rule", "equation"),
     [("fixed", None), ("mean", "γ_t = γ + mean of a_ij"), ("quantile", "γ_t = the γ-quantile of a_ij")],
@@ -437,6 +468,9 @@ def test_interventions_are_told_in_their_order_and_only_those_there_are(tmp_path
     assert "No interventions are scheduled." in none
 
 
+TO_DEGROOT = {"step": 3, "kind": "shock", "kernel": "degroot"}
+
+
 @pytest.mark.parametrize(
     ("parameters", "rest", "idle"),
     [
@@ -445,6 +479,9 @@ def test_interventions_are_told_in_their_order_and_only_those_there_are(tmp_path
         ({"kernel": "deffuant"}, {}, {"homophily", "bias"}),
         ({"kernel": "hk"}, {}, {"homophily", "bias", "convergence"}),
         ({"kernel": "hk"}, {"interventions": EVENTS[3:4]}, {"homophily", "bias"}),
+        ({"kernel": "hk"}, {"interventions": [TO_DEGROOT]}, {"bias", "convergence"}),
+        ({"kernel": "hk"}, {"interventions": [{**TO_DEGROOT, "step": 1}]}, {"bias", "confidence", "convergence"}),
+        ({"kernel": "hk"}, {"interventions": [{**TO_DEGROOT, "step": 999}]}, {"homophily", "bias", "convergence"}),
     ],
 )
 def test_idle_parameters_are_those_the_kernel_does_not_read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class State:
         The topics that are on the agenda.
     born : (next_label,) int
         The step at which the coalition of each label was formed.
-    shocks : dict of str to float
+    shocks : dict of str to number, str or None
         Parameters that an intervention has changed, with their values.
     learned : dict of str to float array
         Weights that the affinity model learned during the run, by name; empty where it learns nothing.
@@ -71,7 +72,7 @@ class State:
     present: NDArray[np.bool_]
     agenda: NDArray[np.bool_]
     born: NDArray[np.int64]
-    shocks: dict[str, float] = field(default_factory=dict)
+    shocks: dict[str, Any] = field(default_factory=dict)
     learned: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents.persona import Persona
 from ecosystem.dynamics.state import Step
 from ecosystem.measures import CATALOGUE
-from ecosystem.scenario import LIVE
+from ecosystem.scenario import Shock
 
 Columns = dict[str, Any]
 
@@ -124,9 +124,9 @@ def schemas(latent_dim: int) -> dict[str, pa.Schema]:
     return {name: pa.schema(fields) for name, fields in columns.items()}
 
 
-def step_rows(step: Step, naming: Naming) -> dict[str, Columns]:
-    """Return the columns that a step adds to each table."""
-    return {name: build(step, naming) for name, build in _BUILDERS.items()}
+def step_rows(step: Step, naming: Naming, tables: Sequence[str] | None = None) -> dict[str, Columns]:
+    """Return the columns that a step adds to each table, or to some."""
+    return {name: _BUILDERS[name](step, naming) for name in (_BUILDERS if tables is None else tables)}
 
 
 def to_table(rows: Sequence[Columns], schema: pa.Schema) -> pa.Table:
@@ -236,16 +236,24 @@ def _defections(step: Step, naming: Naming) -> Columns:
 
 def _interventions(step: Step, naming: Naming) -> Columns:
     events = [applied.intervention for applied in step.interventions]
-    changes = [event.model_dump(include={*LIVE, "stubbornness"}, exclude_none=True) for event in events]
     return {
         "step": [step.step] * len(events),
         "intervention": [event.kind for event in events],
         "topic": [getattr(event, "topic", None) for event in events],
         "text": [getattr(event, "text", None) for event in events],
-        "changes": [", ".join(f"{key}={value:g}" for key, value in change.items()) or None for change in changes],
+        "changes": [_changes(event) if isinstance(event, Shock) else None for event in events],
         "agents": [naming.agents[list(applied.agents)].tolist() for applied in step.interventions],
         "accepted_by": [naming.agents[list(applied.accepted)].tolist() for applied in step.interventions],
     }
+
+
+def _changes(shock: Shock) -> str:
+    """Return what a shock changes as ``homophily=5, max_coalitions=null``."""
+    changes = shock.changes | ({} if shock.stubbornness is None else {"stubbornness": shock.stubbornness})
+    shown = (
+        "null" if value is None else f"{value:g}" if isinstance(value, float) else value for value in changes.values()
+    )
+    return ", ".join(f"{key}={value}" for key, value in zip(changes, shown, strict=True))
 
 
 def _events(step: Step, naming: Naming) -> Columns:

@@ -179,7 +179,7 @@ def order_over_time(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     together = np.zeros((n_agents, n_agents))
     for row, weight in zip(labels[chosen], weights, strict=True):
         together += weight * ((row[:, None] == row[None, :]) & (row >= 0)[:, None])
-    apart = 1 - together / weights.sum()
+    apart = (1 - together / weights.sum()).clip(0)  # rounding takes those who are always together below it
     np.fill_diagonal(apart, 0.0)
     tree = linkage(squareform(apart, checks=False), "average", optimal_ordering=n_agents <= 300)
     leaves: NDArray[np.int64] = leaves_list(tree).astype(np.int64)

@@ -98,7 +98,7 @@ class Teller:
             parameter, value = change.split("=")
             everyone = parameter != "stubbornness" or len(agents) == len(self._cast.agents)
             whose: Sentence = () if everyone else sentence(" of ", self._cast.who(agents))
-            told.append(sentence(label(parameter), whose, f" was set to {value.replace('-', '−')}"))
+            told.append(sentence(label(parameter), whose, f" was {became(value)}"))
         return listed(told)
 
     def _who(self, event: Row) -> Sentence:
@@ -138,6 +138,11 @@ class Teller:
     def _labels(self, event: Row) -> dict[str, int]:
         members = at_step(self._run.memberships, int(event["step"]))
         return dict(zip(members["agent"], members["coalition"].tolist(), strict=True))
+
+
+def became(value: str) -> str:
+    """Return how a parameter came to a value of the table of interventions: ``set to −0.1``, or ``lifted``."""
+    return "lifted" if value == "null" else f"set to {value.replace('-', '−')}"
 
 
 def together(events: list[Row]) -> list[tuple[int, ...]]:

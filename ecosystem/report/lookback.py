@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,7 @@ class History:
         self._moved = np.diff(np.vstack([alone, labels]), axis=0) != 0
         self._weights = run.alignment["weight"].to_numpy().reshape(n_steps, -1)
         self._column = self._columns(run.alignment.iloc[: self._weights.shape[1]])
-        self._rate = live(run.scenario, "learning_rate", n_steps)
+        self._rate = np.array(standing(run.scenario, "learning_rate", n_steps), np.float64)
         self._given = run.scenario.affinity is not None
 
     def last_move(self, agents: Sequence[str], step: int) -> int:
@@ -126,11 +127,10 @@ class History:
 
     def threshold(self, step: int) -> float:
         """Return the alignment above which a shared coalition was worth having at a step."""
-        parameters = self._run.scenario.parameters
-        value = float(live(self._run.scenario, "threshold", step)[-1])
+        rule, value = (standing(self._run.scenario, name, step)[-1] for name in ("threshold_rule", "threshold"))
         here = np.flatnonzero(at_step(self._run.memberships, step)["present"])
         among = self._column[np.ix_(here, here)]
-        return threshold_at(self._weights[step - 1].astype(np.float64)[among], parameters.threshold_rule, value)
+        return threshold_at(self._weights[step - 1].astype(np.float64)[among], rule, value)
 
     def rows(self, pairs: Rows, step: int) -> list[int]:
         """Return where the alignment table has pairs at a step; nowhere for step 0."""
@@ -205,8 +205,8 @@ class _Heard:
     observed: NDArray[np.float64]
 
 
-def live(scenario: Scenario, parameter: str, n_steps: int) -> NDArray[np.float64]:
-    """Return the value of a parameter at every step, (n_steps,): the scenario's, until a shock sets another.
+def standing(scenario: Scenario, parameter: str, n_steps: int) -> list[Any]:
+    """Return the value of a parameter at every step, the first first: the scenario's, until a shock sets another.
 
     Examples
     --------
@@ -214,11 +214,11 @@ def live(scenario: Scenario, parameter: str, n_steps: int) -> NDArray[np.float64
     >>> ada, ben = ({"name": n, "corpus": [{"text": n, "topic": "t"}]} for n in ("Ada", "Ben"))
     >>> shock = {"step": 3, "kind": "shock", "learning_rate": 0.5}
     >>> duet = {"name": "duet", "topics": [{"id": "t"}], "personas": {"a": ada, "b": ben}, "interventions": [shock]}
-    >>> live(Scenario.model_validate(duet), "learning_rate", 4)
-    array([0.1, 0.1, 0.5, 0.5])
+    >>> standing(Scenario.model_validate(duet), "learning_rate", 4)
+    [0.1, 0.1, 0.5, 0.5]
     """
-    values = np.full(n_steps, getattr(scenario.parameters, parameter), np.float64)
+    values = [getattr(scenario.parameters, parameter)] * n_steps
     for event in sorted(scenario.interventions, key=lambda event: event.step):
         if isinstance(event, Shock) and parameter in event.changes:
-            values[event.step - 1 :] = event.changes[parameter]
+            values[event.step - 1 :] = [event.changes[parameter]] * len(values[event.step - 1 :])
     return values

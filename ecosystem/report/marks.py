@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecosystem.record.reader import RunTables
 from ecosystem.report.arrays import partitions, read_columns
+from ecosystem.report.deeds import became
 from ecosystem.report.prose import label
 from ecosystem.report.style import INK, WIDTH, fit, shorten, text_width
 
@@ -192,9 +193,7 @@ def _words(run: RunTables, row: dict[str, Any], n_present: int) -> str:
     if kind == "shock":
         changes = [change.split("=") for change in str(row["changes"]).split(", ")]
         whose = {"stubbornness": f" of {who}"}
-        return ", ".join(
-            f"{label(name)}{whose.get(name, '')} set to {value.replace('-', '−')}" for name, value in changes
-        )
+        return ", ".join(f"{label(name)}{whose.get(name, '')} {became(value)}" for name, value in changes)
     if kind == "statement":
         return f"{who} learned of “{row['text']}”"
     taken = _who(run, row["accepted_by"], n_present)

@@ -20,8 +20,8 @@ from ecosystem.measures import CATALOGUE
 from ecosystem.record.reader import RunTables
 from ecosystem.report import findings, odd_tables
 from ecosystem.report.markdown import Markdown, as_text
-from ecosystem.report.prose import MISSING, listed, name
-from ecosystem.scenario import Scenario, Shock
+from ecosystem.report.prose import MISSING, label, listed, name
+from ecosystem.scenario import LIVE, Scenario, Shock
 
 TEMPLATE = "odd.md.j2"
 
@@ -44,6 +44,10 @@ _WORKS = (
 """Works that the text may cite; those it does are listed."""
 
 _STATED = ("config_hash", "encoder", "weights_sha256", "corpora_sha256", "python", "platform", "git_commit")
+
+
+_RULES = ("kernel", "policy", "agenda", "topic_duration", "threshold_rule", "entry", "max_coalitions")
+"""Parameters that choose among rules; the others are numbers in them."""
 
 
 def write_odd(folder: Path, run: RunTables) -> Path:
@@ -101,12 +105,16 @@ def _content(run: RunTables) -> dict[str, Any]:
     recipe = card.get("recipe") if isinstance(card, dict) else None
     return {
         "s": scenario,
-        "p": scenario.parameters,
+        "p": scenario.parameters.model_copy(update={name: odd_tables.in_force(scenario, name)[0] for name in LIVE}),
+        "opening_cap": scenario.parameters.max_coalitions,
+        "shocked": any(isinstance(event, Shock) and event.changes for event in scenario.interventions),
         "title": scenario.title or scenario.name,
         "n": len(people),
         "n_statements": len(odd_tables.statements_of(people.values())),
         "given": scenario.affinity is not None,
         "symmetric": _is_symmetric(scenario),
+        "rules": {rule: odd_tables.in_force(scenario, rule) for rule in _RULES},
+        "shifting": "".join(listed(_shifting(scenario), len(_RULES))) if _shifting(scenario) else "",
         "kinds": {event.kind for event in scenario.interventions},
         "hardened": any(
             isinstance(event, Shock) and event.stubbornness is not None for event in scenario.interventions
@@ -165,11 +173,17 @@ def _couplings(scenario: Scenario) -> Markdown:
     return Markdown("\n".join(lines))
 
 
+def _shifting(scenario: Scenario) -> list[str]:
+    """Return the rules that change during a run, in words; where nothing is said, those of speech do not matter."""
+    idle = odd_tables.idle_parameters(scenario)
+    return [label(rule) for rule in _RULES if rule not in idle and len(odd_tables.in_force(scenario, rule)) > 1]
+
+
 def _chance(scenario: Scenario) -> str:
     """Return what is drawn at random in a run of this scenario, as a list in words."""
     p, people = scenario.parameters, scenario.personas.values()
-    said = scenario.affinity is None
-    argued = said and p.kernel == "argument"
+    said, rules = scenario.affinity is None, {rule: odd_tables.in_force(scenario, rule) for rule in _RULES}
+    argued = said and "argument" in rules["kernel"]
     largest = max(len(odd_tables.statements_of([persona])) for persona in people)
     shares: list[float | None] = [persona.traits.stubbornness for persona in people]
     shares += [event.stubbornness for event in scenario.interventions if isinstance(event, Shock)]
@@ -177,12 +191,12 @@ def _chance(scenario: Scenario) -> str:
     drawn = {
         "which statements an agent starts with": p.memory_size is not None and largest > p.memory_size,
         "which of the statements in memory are locked": argued and any(share and share < 1 for share in shares),
-        "the topic under debate": p.agenda == "random" and len(scenario.topics) > 1,
+        "the topic under debate": "random" in rules["agenda"] and len(scenario.topics) > 1,
         "who speaks": said and any(persona.traits.talkativeness < 1 for persona in people),
-        "which statement is said": said and p.policy == "random",
+        "which statement is said": said and "random" in rules["policy"],
         "whom a listener hears": argued,
         "whether it takes the argument over": argued,
-        "who meets whom": said and p.kernel == "deffuant",
+        "who meets whom": said and "deffuant" in rules["kernel"],
         "who takes a message over": argued and messages,
         "the order in which agents are asked to regroup": True,
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from ecosystem.measures import CATALOGUE, NOTATION, Measure
 from ecosystem.record.reader import RunTables
+from ecosystem.report.lookback import standing
 from ecosystem.report.markdown import MAX_ROWS, Markdown, as_text, code, columns_table, shown, table
 from ecosystem.report.prose import MISSING, count, listed, name
 from ecosystem.scenario import Enter, Leave, Parameters, Persona, Scenario, Shock, Traits
@@ -57,17 +58,22 @@ def parameters(scenario: Scenario) -> Markdown:
     return table(("parameter", "value", "default", "accepted", "meaning"), rows)
 
 
+def in_force(scenario: Scenario, parameter: str) -> list[Any]:
+    """Return the values that a parameter has at some step of a run, the first first."""
+    return list(dict.fromkeys(standing(scenario, parameter, scenario.parameters.steps)))
+
+
 def idle_parameters(scenario: Scenario) -> set[str]:
     """Return the parameters that make no difference to a run of this scenario, whatever their values."""
     if scenario.affinity is not None:
         return set(_OF_SPEECH)
-    kernel = scenario.parameters.kernel
+    kernels = set(in_force(scenario, "kernel"))
     messages = any(event.kind == "message" for event in scenario.interventions)
     acts = {
-        "homophily": kernel in ("argument", "degroot", "fj"),
-        "bias": kernel == "argument",
-        "confidence": kernel in ("deffuant", "hk"),
-        "convergence": kernel == "deffuant" or (kernel == "hk" and messages),
+        "homophily": bool(kernels & {"argument", "degroot", "fj"}),
+        "bias": "argument" in kernels,
+        "confidence": bool(kernels & {"deffuant", "hk"}),
+        "convergence": "deffuant" in kernels or ("hk" in kernels and messages),
     }
     return {key for key, does in acts.items() if not does}
 

@@ -1,0 +1,217 @@
+"""What a sweep found, in words computed from its outcomes: which parameter moves what, and how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecosystem.report.experiments.sweep_arrays import Array, Headline, named, written
+from ecosystem.report.experiments.sweep_effects import LEAST, Effect, by_points, effects, ranked
+from ecosystem.report.experiments.sweep_response import Response
+from ecosystem.report.prose import count, listed, signed
+from ecosystem.sweep.reader import SweepTables
+
+_TOLD = 3
+_FLAGS = 4
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """What is told of a parameter, or of the whole where there is no name."""
+
+    name: str
+    text: str
+
+
+def title(response: Response) -> str:
+    """Return what was varied: ``4 values of homophily, 2 of entry``."""
+    sweep = response.sweep
+    if response.n_points == 1:
+        return f"{count(sweep.replicates, 'run')} at {named(response.at(0).items())}"
+    if response.is_grid:
+        varied = response.changing
+        first = f"{count(len(varied[0].values), 'value')} of {varied[0].name}"
+        return "".join(listed([first, *(f"{len(one.values)} of {one.name}" for one in varied[1:])]))
+    return f"{count(response.n_points, 'point')} in {''.join(listed([one.name for one in response.varied]))}"
+
+
+def design_in_words(sweep: SweepTables) -> str:
+    """Return how the design points were chosen, and how many runs there are."""
+    plan = sweep.plan
+    n_points = len(plan["points"])
+    points = count(n_points, "design point")
+    spans = [f"{axis['name']} {_span(axis)}" for axis in plan["axes"]]
+    how = {
+        "grid": f"every combination of {'; '.join(spans)}: {points}",
+        "latin-hypercube": f"a Latin hypercube of {points} in {'; '.join(spans)}",
+        "sobol": f"a scrambled Sobol’ sequence of {points} in {'; '.join(spans)}",
+    }
+    told = how.get(str(plan.get("design")), f"{points} of {', '.join(axis['name'] for axis in plan['axes'])}, given")
+    return f"{told}, each with {count(sweep.replicates, 'seed')}"
+
+
+def findings(response: Response) -> list[Paragraph]:
+    """Return what moves what and how much: first what matters most, then a paragraph a parameter."""
+    done = response.counts[0]
+    if not done.sum():
+        return [Paragraph("", "No run was finished, so there is nothing to compare.")]
+    if response.n_points == 1:
+        return [Paragraph("", _single(response))]
+    found = effects(response)
+    told = [Paragraph("", _lead(response, found))]
+    told += [Paragraph(one.name, _of_parameter(response, found, one.name)) for one in ranked(response)]
+    same = response.constant
+    if same:
+        values = [f"{of.title.lower()} ({_common(response, of)})" for of in same]
+        told.append(Paragraph("", f"The same in every run: {''.join(listed(values, len(values)))}."))
+    return told
+
+
+def split_outcomes(response: Response) -> list[str]:
+    """Return where the runs of a point fall in two clusters, a sentence each."""
+    flagged = [(of, int(point)) for of in response.headlines for point in np.flatnonzero(response.spread(of).bimodal)]
+    told = []
+    for of, point in flagged[:_FLAGS]:
+        low, high = clusters(response.runs(of)[point])
+        ends = " and ".join(f"{len(part)} near {of.shown(float(np.median(part)))}" for part in (low, high))
+        mean = of.shown(float(response.spread(of).mean[point]))
+        where = named(response.at(point).items())
+        told.append(f"At {where} the runs fall in two clusters by {of.words}: {ends}; their mean, {mean}, misleads.")
+    if len(flagged) > _FLAGS:
+        told.append(
+            f"{count(len(flagged) - _FLAGS, 'other case')} are flagged in the column bimodal of outcomes.parquet."
+        )
+    return told
+
+
+def clusters(values: Array) -> tuple[Array, Array]:
+    """Return values split in two where the variance within the parts is least.
+
+    Examples
+    --------
+    >>> low, high = clusters(np.array([4.0, 1.0, 1.2, np.nan, 4.1]))
+    >>> low.tolist(), high.tolist()
+    ([1.0, 1.2], [4.0, 4.1])
+    """
+    runs = np.sort(values[~np.isnan(values)])
+    within = [runs[:k].var() * k + runs[k:].var() * (len(runs) - k) for k in range(1, len(runs))]
+    cut = int(np.argmin(within)) + 1
+    return runs[:cut], runs[cut:]
+
+
+def replicates_in_words(response: Response) -> str:
+    """Return whether the replicates suffice."""
+    from ecosystem.sweep.replication import recommend
+
+    return recommend(response.sweep.outcomes).sentence()
+
+
+def _span(axis: dict[str, Any]) -> str:
+    if "values" in axis:
+        values = [written(value) for value in axis["values"]]
+        return ", ".join(values if len(values) <= 8 else [*values[:3], "…", values[-1]])
+    return f"{written(axis['low'])} to {written(axis['high'])}" + (" (log)" if axis.get("scale") == "log" else "")
+
+
+def _single(response: Response) -> str:
+    ends = []
+    for of in response.headlines[:4]:
+        spread = response.spread(of)
+        median, low, high = (of.shown(float(values[0])) for values in (spread.median, spread.low, spread.high))
+        ends.append(f"{of.words} {median}" + (f" ({low} to {high})" if low != high else ""))
+    runs = int(response.counts[0][0])
+    spans = ", with the span of 5 to 95 % of them" if runs > 1 else ""
+    return (
+        f"The median over {count(runs, 'run')}{spans}: {''.join(listed(ends))}." if ends else "No measure is defined."
+    )
+
+
+def _lead(response: Response, found: Sequence[Effect]) -> str:
+    clear = [effect for effect in found if effect.clear]
+    if not found or all(effect.verdict == "unsure" for effect in found):
+        return (
+            f"With fewer than {LEAST} runs at a design point, what a parameter does cannot be told from chance; the "
+            "figures and the table show where the runs ended."
+        )
+    names = list(dict.fromkeys(effect.parameter.name for effect in clear))
+    if not names:
+        return "Nothing that was varied makes a difference to these outcomes that chance would not explain."
+    moved = [effect.of for effect in clear if effect.parameter.name == names[0]]
+    if len(response.changing) == 1:
+        return f"{names[0]} matters: it moves {_outcomes(moved)}."
+    rest = [one.name for one in response.changing if one.name not in names]
+    also = f" Then {''.join(listed(names[1:]))}." if len(names) > 1 else ""
+    quiet = f" No clear effect of {''.join(listed(rest))}." if rest else ""
+    return f"What matters most is {names[0]}: it moves {_outcomes(moved)}.{also}{quiet}"
+
+
+def _of_parameter(response: Response, found: Sequence[Effect], name: str) -> str:
+    """Return what one parameter does: the clearest outcomes with numbers, then what it does not move."""
+    mine = [effect for effect in found if effect.parameter.name == name]
+    # The count of coalitions first, whatever moves more.
+    clear = sorted((e for e in mine if e.clear), key=lambda effect: effect.of.measure != "coalitions")
+    by = {verdict: [e.of for e in mine if e.verdict == verdict] for verdict in ("none", "same", "unsure")}
+    told = []
+    if clear:
+        over = _averaged(response, clear[0])
+        words = "; ".join(_in_words(effect, by_points(response)) for effect in clear[:_TOLD])
+        told.append(_capital(f"{over}{words}."))
+    if clear[_TOLD:]:
+        told.append(f"It also moves {_outcomes(effect.of for effect in clear[_TOLD:])}.")
+    if any(effect.turns for effect in clear):
+        turning = _outcomes(effect.of for effect in clear if effect.turns)
+        told.append(f"Which way depends on the other parameters for {turning}.")
+    if by["none"]:
+        every = 1 < len(by["none"]) == len(mine)
+        told.append(f"No clear difference in {f'any of the {len(mine)} outcomes' if every else _outcomes(by['none'])}.")
+    if by["same"]:
+        told.append(f"The same, run by run, whatever its value: {_outcomes(by['same'])}.")
+    if by["unsure"] and not clear:
+        words = "; ".join([_in_words(effect, False) for effect in mine if effect.verdict == "unsure"][:_TOLD])
+        told.append(_capital(f"{words}: too few runs to tell from chance."))
+    return " ".join(told) or "No outcome is known at two of its values."
+
+
+def _averaged(response: Response, effect: Effect) -> str:
+    """Return what a grid's effects are averaged over, to begin a sentence with."""
+    others = [one.name for one in response.changing if one is not effect.parameter]
+    if by_points(response) or not others:
+        return ""
+    gaps = "" if response.spread(effect.of).known.all() else ", where there are runs"
+    return f"Averaged over {''.join(listed(others))}{gaps}, "
+
+
+def _in_words(effect: Effect, pointwise: bool) -> str:
+    """Return an effect: ``the median number of coalitions rises from 2 to 4 as homophily goes from 0 to 9``."""
+    of, name = effect.of, effect.parameter.name
+    before, after = of.shown(effect.before), of.shown(effect.after)
+    trust = {"apart": " (bands apart)", "firm": " (bands overlap)"}.get(effect.verdict, "")
+    if pointwise:
+        trust = f" (rank correlation {signed(effect.rank)})" if effect.steady and effect.parameter.numeric else ""
+    if effect.steady:
+        way = "rises" if effect.after > effect.before else "falls"
+        went = f"{way} from {before} to {after}" if before != after else f"stays at {before}"
+        median = "running median of " if pointwise else "median "
+        return f"the {median}{of.words} {went} as {name} goes from {effect.start} to {effect.end}{trust}"
+    if len(effect.parameter.values) == 2:
+        under = f"{before} under {name} = {effect.start} and {after} under {effect.end}"
+        return f"the median {of.words} is {under}{trust}"
+    near = "near" if pointwise and effect.parameter.numeric else "at"
+    ends = f"lowest {near} {name} = {effect.start} ({before}) and highest {near} {effect.end} ({after})"
+    return f"the median {of.words} is {ends}{trust}"
+
+
+def _outcomes(outcomes: Iterable[Headline]) -> str:
+    return "".join(listed([of.title.lower() for of in outcomes], 8))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _common(response: Response, of: Headline) -> str:
+    spread = response.spread(of)
+    return of.shown(float(spread.median[spread.known][0]))

@@ -65,8 +65,13 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
         if status == _INTERRUPTED:  # typer's own answer to Ctrl-C
-            batch = sys.argv[1:2] in (["sweep"], ["sensitivity"])
-            _fail(f"interrupted; {'the same command' if batch else '`ecosystem run ... --resume`'} goes on")
+            again = {
+                "sweep": "the same command",
+                "sensitivity": "the same command",
+                "run": "`ecosystem run ... --resume`",
+            }
+            hint = again.get(sys.argv[1]) if len(sys.argv) > 1 else None
+            _fail(f"interrupted; {hint} goes on" if hint else "interrupted")
     except InputError as error:
         status = _fail(str(error))
     except OSError as error:

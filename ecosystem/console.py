@@ -19,6 +19,9 @@ _NAMES = {
     "simulate": "simulating",
     "report": "writing the report",
     "contrast": "comparing variants",
+    "branches": "simulating both branches",
+    "compare branches": "comparing branches",
+    "indices": "working out what matters",
     "head": "training the head",
     "encoder": "tuning the encoder",
     "check": "checking",
@@ -192,6 +195,27 @@ def print_sensitivity(found: dict[str, Any]) -> None:
     console.print(table, width=max(console.width, 100))
     for line in (found["finding"], *found["cautions"]):
         print(line)
+
+
+def print_fork(found: dict[str, Any]) -> None:
+    """Print where the branches of a fork part, and in which measures they differ, as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if found["parts_at"] is None:
+        print("The branches do not part.")
+        return
+    table = Table("measure at the end", "as it was", "changed", "difference (5 to 95 %)", "same sign", "")
+    for row in sorted(found["measures"], key=lambda row: (not row["clear"], -row["same_way"]))[:12]:
+        span = f"{row['difference']:+.3g} ({row['difference_low']:+.3g} to {row['difference_high']:+.3g})"
+        table.add_row(
+            row["measure"].replace("_", " "), f"{row['as_it_was']:.3g}", f"{row['changed']:.3g}", span,
+            f"{row['same_way']} of {row['n']}", "clear" if row["clear"] else "",
+        )  # fmt: skip
+    console = Console()
+    console.print(table, width=max(console.width, 110))
+    futures = _counted(found["seeds"], "future")
+    print(f"The branches part at step {found['parts_at']}. Medians over {futures}; each measure where it is defined.")
 
 
 def _counted(n: int, noun: str) -> str:

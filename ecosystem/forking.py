@@ -110,7 +110,8 @@ class Fork:
     def _repr_html_(self) -> str:
         found = self.summary()
         changes = ", ".join(f"{key} = {value}" for key, value in found["changes"].items()) or "none"
-        clear = ", ".join(row["measure"] for row in found["measures"] if row["clear"]) or "none"
+        measures = [row["measure"] for row in found["measures"] if row["clear"]]
+        clear = f"{len(measures)} of {len(found['measures'])} measures: {', '.join(measures)}" if measures else "none"
         rows = {
             "Fork of": f"{found['of']}, after step {found['at']}",
             "Changes": changes,

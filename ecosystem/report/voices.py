@@ -9,7 +9,7 @@ import pandas as pd
 
 from ecosystem.record.reader import RunTables
 from ecosystem.report.deeds import Row, quoted, rows_of
-from ecosystem.report.lookback import Change, History, Rows
+from ecosystem.report.lookback import Change, History, Rows, standing
 from ecosystem.report.prose import Sentence, listed, sentence, signed
 from ecosystem.report.story import Cast
 
@@ -35,7 +35,7 @@ class Voices:
     def __init__(self, run: RunTables, cast: Cast, history: History) -> None:
         self._run, self._cast, self._history = run, cast, history
         self._text = pd.factorize(run.utterances["text"])[0]
-        self._by_words = run.scenario.parameters.kernel == "argument"
+        self._kernels = standing(run.scenario, "kernel", len(run.metrics))
 
     def quote(self, change: Change, direction: int) -> tuple[Sentence, pd.DataFrame]:
         """Return what moved an alignment up or down the most, as a sentence and as rows of the table of utterances.
@@ -58,7 +58,8 @@ class Voices:
             return self._silence(), table
         told = iter(rows_of(table))
         quotes = [self._voice([next(told) for _ in these]) for these in rows]
-        why = "" if self._by_words else ", affinity being the product of two opinions whatever the words"
+        words = all(self._by_words(row) for row in rows_of(table))
+        why = "" if words else ", affinity being the product of two opinions whatever the words"
         stop = "" if quotes[-1][-2].endswith((".", "!", "?", "…")) else "."
         return sentence(f"What moved it most{why}: ", listed(quotes, len(quotes), "; "), stop), table
 
@@ -100,14 +101,18 @@ class Voices:
 
     def _listener(self, row: Row) -> Sentence:
         who, observed = self._cast.agents[row["listener"]], f"affinity {signed(float(row['observed']))}"
-        if self._by_words:
+        if self._by_words(row):
             taken = ", taken over" if row["listener"] in row["accepted_by"] else ""
             return sentence(who, f" ({observed}{taken})")
         return sentence(who, f" ({self._opinion(row, 'listener')}{observed})")
 
     def _speaks(self, row: Row) -> Sentence:
-        opinion = "" if self._by_words else self._opinion(row, "speaker").removesuffix(", ")
+        opinion = "" if self._by_words(row) else self._opinion(row, "speaker").removesuffix(", ")
         return (f" ({opinion})",) if opinion else ()
+
+    def _by_words(self, row: Row) -> bool:
+        """Return whether an exchange was one of arguments: under other kernels affinity follows from opinions."""
+        return bool(self._kernels[int(row["step"]) - 1] == "argument")
 
     def _opinion(self, row: Row, whose: str) -> str:
         """Return the opinion with which an agent came to an exchange, or, where no table has it, left it."""

@@ -112,18 +112,17 @@ class SweepDifference:
     def overall(self) -> pd.DataFrame:
         """A row an outcome and measure, those first that differ clearly at the most design points.
 
-        Columns: ``outcome``, ``measure``; ``points`` at which it was judged; ``clear``, at how many of these it differs
-        clearly; and where it differs most: ``a``, ``b``, the point's numbers, ``difference``, ``relative``.
+        Columns: ``points``, at how many it was judged; ``clearly``, at how many of these it differs clearly; and the
+        row of `measures` where it differs most, a clear one where there is any.
         """
         rows = []
-        for (outcome, measure), found in self.measures.groupby(["outcome", "measure"], sort=False):
-            most = found.iloc[int(found["relative"].fillna(-1.0).argmax())]
-            row = {"outcome": outcome, "measure": measure, "points": int(found["clear"].notna().sum())}
-            row |= {"clear": int(found["clear"].fillna(False).sum())}
-            rows.append(row | most[["a", "b", "difference", "relative"]].to_dict())
-        columns = ["outcome", "measure", "points", "clear", "a", "b", "difference", "relative"]
-        order = ["clear", "relative"]
-        return pd.DataFrame(rows, columns=columns).sort_values(order, ascending=False, kind="stable", ignore_index=True)
+        for _, found in self.measures.groupby(["outcome", "measure"], sort=False):
+            clear = found["clear"].fillna(False).astype(bool)
+            among = found[clear] if clear.any() else found
+            most = among.iloc[int(among["relative"].fillna(-1.0).argmax())]
+            rows.append({"points": int(found["clear"].notna().sum()), "clearly": int(clear.sum()), **most.to_dict()})
+        frame = pd.DataFrame(rows, columns=["points", "clearly", *self.measures.columns])
+        return frame.sort_values(["clearly", "relative"], ascending=False, kind="stable", ignore_index=True)
 
     @cached_property
     def failures(self) -> pd.DataFrame:
@@ -144,6 +143,7 @@ class SweepDifference:
         found = {
             "kind": KIND,
             **{side: _identity(sweep) for side, sweep in zip("ab", self.sweeps, strict=True)},
+            "varied": self.names,
             "identical": self.identical,
             "tables": self.tables,
             "compared": {

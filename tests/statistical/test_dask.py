@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,27 +78,21 @@ class Site:
 
     def end(self) -> None:
         for process in (*self.workers, self.scheduler):
-            process.terminate()
-        for process in (*self.workers, self.scheduler):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with what a nanny has started
             process.wait(30)
 
     def _start(self, role: str, *options: str) -> subprocess.Popen[bytes]:
         paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+        command = [sys.executable, "-m", f"distributed.cli.dask_{role}", "--host", "127.0.0.1", "--no-dashboard"]
         with (self.folder / f"{role}.log").open("a") as log:
             return subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    f"distributed.cli.dask_{role}",
-                    *options,
-                    "--host",
-                    "127.0.0.1",
-                    "--no-dashboard",
-                ],
+                [*command, *options],
                 cwd=self.folder,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
 
@@ -198,12 +193,13 @@ def test_lost_scheduler_ends_the_work(site: Site, capfd: pytest.CaptureFixture[s
         if done == 10:
             site.scheduler.kill()
 
-    outcomes: dict[int, Any] = {}
-    with pytest.raises(InputError, match=f"--scheduler: {site.address}: the scheduler no longer knows this work"):
+    def work() -> None:
         with dask_executor(site.address) as executor:
             shared = executor.share({"ballast": b"much"})
-            outcomes = collect(executor, partial(executor.submit, weigh, shared), 200, during)
-    assert not outcomes, "it has not ended"
+            collect(executor, partial(executor.submit, weigh, shared), 200, during)
+
+    with pytest.raises(InputError, match=f"--scheduler: {site.address}: the scheduler no longer knows this work"):
+        work()
     assert capfd.readouterr() == ("", "")
 
 
@@ -211,17 +207,25 @@ def test_interrupt_drops_what_runs(site: Site) -> None:
     def during(done: int) -> None:
         raise KeyboardInterrupt
 
+    def work() -> None:
+        with dask_executor(site.address) as executor:
+            executor.submit(time.sleep, 20)
+            collect(executor, partial(executor.submit, cube), 50, during)
+
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), dask_executor(site.address) as executor:
-        executor.submit(time.sleep, 20)
-        collect(executor, partial(executor.submit, cube), 50, during)
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert time.monotonic() - began < 5
+
+
+def enter(address: str, timeout: float) -> None:
+    with dask_executor(address, timeout):
+        pass
 
 
 def test_scheduler_without_workers_is_told(bare: Site) -> None:
     with pytest.raises(InputError, match=r"no workers after 0\.5 s; `dask worker tcp://.*` starts one"):
-        with dask_executor(bare.address, timeout=0.5):
-            pass
+        enter(bare.address, 0.5)
 
 
 def test_other_versions(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,22 +239,18 @@ def test_other_versions(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         assert executor.submit(cube, 2).result() == 8
     monkeypatch.setattr("ecosystem.__version__", "9.9")
     with pytest.raises(InputError, match=r"needs Ecosystem 9\.9 everywhere; tcp://.* has 0\."):
-        with dask_executor(site.address):
-            pass
+        enter(site.address, 5)
 
 
 def test_what_is_no_scheduler_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("distributed")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         closed = socket.create_server(("127.0.0.1", 0))
-        ports = [silent.getsockname()[1], closed.getsockname()[1]]
+        addresses = [f"tcp://127.0.0.1:{server.getsockname()[1]}" for server in (silent, closed)]
         closed.close()
-        for port in ports:
+        for address in addresses:
             began = time.monotonic()
-            with pytest.raises(
-                InputError, match=rf"--scheduler: tcp://127\.0\.0\.1:{port}: no scheduler of dask answers"
-            ):
-                with dask_executor(f"127.0.0.1:{port}", timeout=1):
-                    pass
+            with pytest.raises(InputError, match=f"--scheduler: {address}: no scheduler of dask answers"):
+                enter(address, 1)
             assert time.monotonic() - began < 5
     assert capfd.readouterr() == ("", "")

@@ -35,6 +35,7 @@ KINDS = {
 
 _EXAMPLES, _DEEDS, _EVENTS, _CLEAR = 3, 2, 5, 5
 _SIDES = ("as it was", "changed")
+_SCORES = ("forecast_", "cosine_", "persistence_", "shuffled_")
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ class Tale:
 
 
 def _sides(whose: str, one: Sentence, other: Sentence) -> Sentence:
-    return sentence(whose, ": as it was, ", one, "; changed, ", other, ".")
+    told = sentence(whose, ": as it was, ", one, "; changed, ", other)
+    return told if "".join(told).endswith((".”", "!”", "?”")) else (*told, ".")
 
 
 def lone_events(one: RunTables, other: RunTables, at: int) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
@@ -248,7 +250,10 @@ def over_replicates(divergence: pd.DataFrame, effects: pd.DataFrame) -> list[Sen
 
 
 def _clear(effects: pd.DataFrame, n: int) -> list[Sentence]:
-    """Return which measures differ clearly, those first whose difference is largest beside its band."""
+    """Return which measures differ clearly, those first whose difference is largest beside its band.
+
+    Scores of forecasts come last: they say how well the debate was foreseen, not how it went.
+    """
     if not effects["difference_low"].any() and not effects["difference_high"].any():
         return [("No measure differs at all.",)]
     if n < ENOUGH:
@@ -259,8 +264,11 @@ def _clear(effects: pd.DataFrame, n: int) -> list[Sentence]:
     told: list[Sentence] = []
     if len(at_end):
         spread = (at_end["difference_high"] - at_end["difference_low"]).clip(lower=1e-12)
-        order = (at_end["difference"].abs() / spread).sort_values(ascending=False, kind="stable").index
-        parts = [_effect(row) for row in rows_of(at_end.loc[order])]
+        at_end = at_end.assign(
+            size=at_end["difference"].abs() / spread, score=at_end["measure"].str.startswith(_SCORES)
+        )
+        order = at_end.sort_values(["score", "size"], ascending=[True, False], kind="stable")
+        parts = [_effect(row) for row in rows_of(order)]
         told.append(sentence("Clearly different at the end: ", _first(parts), "."))
     if len(lasting):
         before = "On average since the fork, though not at the end: " if len(at_end) else (

@@ -13,7 +13,7 @@ from ecosystem.report.experiments.sweep_arrays import Array, Headline, Labels, S
 from ecosystem.report.experiments.sweep_panels import running_median
 from ecosystem.report.experiments.sweep_response import Response, mean_of_known
 
-Verdict = Literal["apart", "firm", "none", "same", "unsure"]
+Verdict = Literal["apart", "firm", "hint", "none", "same", "unsure"]
 
 LEAST = 4
 """With fewer runs at a point, one point alone can't be told from another."""
@@ -22,7 +22,8 @@ _MANY = 20
 _PARTS, _FEW = 5, 8
 _TREND = 0.6
 _BENT = 0.15
-_NORMAL, _CHI_SQUARED = 3.29, 18.47
+_CHANCE = 0.05
+"""That chance alone would give one of all effects looked at, or, for a hint, this one."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class Effect:
         The median outcome there.
     steady : bool
         Whether the outcome goes one way, so that first and last tell it.
-    verdict : {"apart", "firm", "none", "same", "unsure"}
-        The bands do not overlap; they do, but runs with the same seed differ beyond chance; neither; runs with the same
-        seed are the same; too few runs to say.
+    verdict : {"apart", "firm", "hint", "none", "same", "unsure"}
+        Runs with the same seed differ beyond chance and the bands do not overlap, or they do; they differ as chance has
+        it once in twenty times, or more often; they are the same; they are too few to say.
     turns : bool
         Whether the difference has another sign at other values of the other parameters.
     rank : float
@@ -73,9 +74,14 @@ class Effect:
 
 @lru_cache(maxsize=1)
 def effects(response: Response) -> tuple[Effect, ...]:
-    """Return the effect of every parameter on every headline outcome, those beyond chance first, the largest first."""
+    """Return the effect of every parameter on every headline outcome, those beyond chance first, the largest first.
+
+    As many are looked at, an effect is beyond chance where its own probability, if there were none, is below 5 % over
+    their number (Bonferroni); so too where two values were chosen out of many as those furthest apart.
+    """
     of_one = _over_points if by_points(response) else _over_grid
-    found = [of_one(response, one, of) for one in response.changing for of in response.headlines]
+    looked_at = [(one, of) for one in response.changing for of in response.headlines]
+    found = [of_one(response, one, of, len(looked_at)) for one, of in looked_at]
     return tuple(sorted((one for one in found if one is not None), key=lambda one: (not one.clear, -one.size)))
 
 
@@ -91,7 +97,7 @@ def by_points(response: Response) -> bool:
     return not response.is_grid or (few and response.n_points >= _MANY)
 
 
-def _over_grid(response: Response, one: Varied, of: Headline) -> Effect | None:
+def _over_grid(response: Response, one: Varied, of: Headline, tests: int) -> Effect | None:
     """Compare two values of a parameter at all values of the others, by pairs of runs that share a seed."""
     spread, cells = response.spread(of), response.grid(one)
     median = spread.median[cells]
@@ -107,49 +113,64 @@ def _over_grid(response: Response, one: Varied, of: Headline) -> Effect | None:
     before, after = cells[start, both], cells[end, both]
     runs = response.runs(of)
     change = runs[after] - runs[before]
+    tests *= 1 if steady else len(known) * (len(known) - 1) // 2
     paired = mean_of_known(change.T)
-    pairs = 1 if steady else len(known) * (len(known) - 1) // 2
-    verdict: Verdict = "unsure" if int((~np.isnan(paired)).sum()) < LEAST else "none"
-    if _beyond(paired, pairs):
-        verdict = "apart" if _apart(spread, before, after) else "firm"
-    elif (np.ptp(runs[cells[:, full]], axis=0) == 0).all() and full.any():
+    verdict = _of_changes(paired, tests)
+    if verdict == "firm" and _apart(spread, before, after):
+        verdict = "apart"
+    elif full.any() and (np.ptp(runs[cells[:, full]], axis=0) == 0).all():
         verdict = "same"
-    turns = len({float(np.sign(np.nanmean(row))) for row in change if _beyond(row, pairs)}) > 1
-    mean = abs(float(paired[~np.isnan(paired)].mean())) if verdict in ("apart", "firm") else 0.0
+    turns = len({float(np.sign(np.nanmean(row))) for row in change if _of_changes(row, tests) == "firm"}) > 1
+    mean = abs(float(paired[~np.isnan(paired)].mean())) if verdict in ("apart", "firm", "hint") else 0.0
     within = float(np.sqrt((np.nan_to_num(spread.sd[cells[:, both]]) ** 2).mean()))
     size = mean / within if within else (math.inf if mean else 0.0)
     values, ends = (one.labels[start], one.labels[end]), (float(along[start]), float(along[end]))
     return Effect(one, of, size, *values, *ends, steady, verdict, turns)
 
 
-def _beyond(changes: Array, pairs: int) -> bool:
-    """Return whether changes, one a replicate, differ from 0 beyond chance, where the best of some pairs was chosen."""
+def _of_changes(changes: Array, tests: int) -> Verdict:
+    """Return what is to be made of changes, one a replicate: whether they differ from 0 by Student's t."""
     known = changes[~np.isnan(changes)]
     n = len(known)
     if n < LEAST:
-        return False
-    error = float(known.std(ddof=1)) / math.sqrt(n)
-    chosen = math.sqrt(1 + 2 * math.log(max(pairs, 1)) / _NORMAL**2)
-    return abs(float(known.mean())) > max(_beyond_chance(n - 1) * chosen * error, 1e-12)
+        return "unsure"
+    return _judged(abs(float(known.mean())), float(known.std(ddof=1)) / math.sqrt(n), n - 1, tests)
 
 
-def _over_points(response: Response, one: Varied, of: Headline) -> Effect | None:
+def _judged(change: float, error: float, freedom: int, tests: int) -> Verdict:
+    """Return what is to be made of a change with a standard error.
+
+    Examples
+    --------
+    >>> [_judged(t, 1.0, 9, 16) for t in (4.1, 3.9, 2.2)]
+    ['firm', 'hint', 'none']
+    """
+    from scipy.special import stdtrit
+
+    if change < 1e-12 or freedom < 1:
+        return "none"
+    bounds = stdtrit(freedom, 1 - _CHANCE / 2 / np.array([tests, 1.0])) * error
+    return "firm" if change > bounds[0] else "hint" if change > bounds[1] else "none"
+
+
+def _over_points(response: Response, one: Varied, of: Headline, tests: int) -> Effect | None:
     """Compare the medians of all points by their value of a parameter."""
     outcome = response.spread(of).median
     known = ~np.isnan(outcome)
     y, place = outcome[known], one.place[known]
     if len(y) < LEAST or len(np.unique(place)) < 2:
         return None
-    return _along_number(one, of, y, place) if one.numeric else _between_groups(one, of, y, place)
+    return _along_number(one, of, y, place, tests) if one.numeric else _between_groups(one, of, y, place, tests)
 
 
-def _along_number(one: Varied, of: Headline, y: Array, place: Labels) -> Effect:
+def _along_number(one: Varied, of: Headline, y: Array, place: Labels, tests: int) -> Effect:
     """Return the trend along a number or, where that explains much more, the least and the greatest of five parts."""
-    x = one.positions[place]
+    from scipy.special import chdtri
+
+    x, values = one.positions[place], np.unique(place)
     rank = rank_correlation(x, y)
     freedom = len(y) - 2
-    trend = abs(rank) * math.sqrt(freedom / max(1 - rank**2, 1e-12)) > _beyond_chance(freedom)
-    values = np.unique(place)
+    verdict = _judged(abs(rank), math.sqrt(max(1 - rank**2, 0.0) / freedom), freedom, tests)
     if len(values) <= _FEW:
         part, at = place, one.positions[values]
         line = np.array([np.median(y[place == value]) for value in values])
@@ -157,31 +178,31 @@ def _along_number(one: Varied, of: Headline, y: Array, place: Labels) -> Effect:
         part = np.argsort(np.argsort(x, kind="stable"), kind="stable") * _PARTS // len(x)
         at, line = running_median(x, y)
     share = _explained(_ranks(y), part) if len(y) >= _MANY and len(values) > 2 else 0.0
-    # Kruskal & Wallis's H, which chance takes beyond this in one case of a thousand.
-    bent = (len(y) - 1) * share > _CHI_SQUARED and share > rank**2 + _BENT
-    if bent:
-        ends = [int(line.argmin()), int(line.argmax())]
-        places = [10**v if one.log else v for v in at[ends].tolist()]
+    # Kruskal & Wallis's H.
+    bent = (len(y) - 1) * share > chdtri(len(np.unique(part)) - 1, _CHANCE / tests) and share > rank**2 + _BENT
+    low, high = int(line.argmin()), int(line.argmax())
+    steady = not bent or {low, high} == {0, len(line) - 1}
+    size, verdict = (math.sqrt(share), "firm") if bent else (abs(rank), verdict)
+    if steady:
+        labels = [written(float(f"{one.values[k]:.3g}")) for k in (values[0], values[-1])]
+        low, high = 0, -1
     else:
-        ends, places = [0, -1], [one.values[int(place.min())], one.values[int(place.max())]]
-    labels = [written(float(f"{v:.3g}")) for v in places]
-    before, after = line[ends].tolist()
-    size = math.sqrt(share) if bent else abs(rank)
-    verdict: Verdict = "firm" if bent or trend else "none"
-    return Effect(one, of, size, labels[0], labels[1], before, after, not bent, verdict, rank=rank)
+        labels = [written(float(f"{10**v if one.log else v:.3g}")) for v in at[[low, high]].tolist()]
+    before, after = float(line[low]), float(line[high])
+    return Effect(one, of, size, labels[0], labels[1], before, after, steady, verdict, rank=rank)
 
 
-def _between_groups(one: Varied, of: Headline, y: Array, place: Labels) -> Effect:
+def _between_groups(one: Varied, of: Headline, y: Array, place: Labels, tests: int) -> Effect:
     """Return the difference between the values of a list with the least and the greatest outcome."""
     groups = {int(value): y[place == value] for value in np.unique(place)}
     start, end = (pick(groups, key=lambda value: float(groups[value].mean())) for pick in (min, max))
     a, b = groups[start], groups[end]
     error = math.sqrt(sum(float(g.var(ddof=1)) / len(g) if len(g) > 1 else math.inf for g in (a, b)))
-    change = float(b.mean() - a.mean())
-    firm = change > max(_beyond_chance(len(a) + len(b) - 2) * error, 1e-12)
+    pairs = len(groups) * (len(groups) - 1) // 2
+    verdict = _judged(float(b.mean() - a.mean()), error, len(a) + len(b) - 2, tests * pairs)
     size = math.sqrt(_explained(y, place))
     ends = float(np.median(a)), float(np.median(b))
-    return Effect(one, of, size, one.labels[start], one.labels[end], *ends, False, "firm" if firm else "none")
+    return Effect(one, of, size, one.labels[start], one.labels[end], *ends, False, verdict)
 
 
 def _explained(y: Array, part: Labels) -> float:
@@ -226,14 +247,3 @@ def _apart(spread: Spread, before: Labels, after: Labels) -> bool:
     above = spread.low[after] > spread.high[before]
     below = spread.high[after] < spread.low[before]
     return bool(above.all() or below.all())
-
-
-def _beyond_chance(freedom: int) -> float:
-    """Return what Student's t exceeds in one case of a thousand, either way, within 7 % from 3 degrees of freedom on.
-
-    Examples
-    --------
-    >>> round(_beyond_chance(4), 1), round(_beyond_chance(18), 1), round(_beyond_chance(100_000), 2)
-    (8.6, 3.8, 3.29)
-    """
-    return _NORMAL * (1 + 2.0 / freedom + 17.9 / freedom**2) if freedom > 0 else math.inf

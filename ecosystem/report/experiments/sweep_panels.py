@@ -213,7 +213,7 @@ def running_median(x: Array, y: Array) -> tuple[Array, Array]:
     Examples
     --------
     >>> at, line = running_median(np.arange(10.0), np.array([0.0, 0, 0, 0, 9, 0, 0, 0, 0, 0]))
-    >>> line.max()
+    >>> float(line.max())
     0.0
     """
     order = np.argsort(x, kind="stable")

@@ -138,10 +138,10 @@ def _lead(response: Response, found: Sequence[Effect]) -> str:
         )
     names = list(dict.fromkeys(effect.parameter.name for effect in clear))
     if not names:
-        return "Nothing that was varied makes a difference to these outcomes that chance would not explain."
+        return "Nothing that was varied makes a difference to these outcomes that is beyond chance."
     moved = [effect.of for effect in clear if effect.parameter.name == names[0]]
     if len(response.changing) == 1:
-        return f"{names[0]} matters: it moves {_outcomes(moved)}."
+        return f"Varying {names[0]} moves {_outcomes(moved)}."
     rest = [one.name for one in response.changing if one.name not in names]
     also = f" Then {''.join(listed(names[1:]))}." if len(names) > 1 else ""
     quiet = f" No clear effect of {''.join(listed(rest))}." if rest else ""
@@ -153,7 +153,7 @@ def _of_parameter(response: Response, found: Sequence[Effect], name: str) -> str
     mine = [effect for effect in found if effect.parameter.name == name]
     # The count of coalitions first, whatever moves more.
     clear = sorted((e for e in mine if e.clear), key=lambda effect: effect.of.measure != "coalitions")
-    by = {verdict: [e.of for e in mine if e.verdict == verdict] for verdict in ("none", "same", "unsure")}
+    by = {verdict: [e.of for e in mine if e.verdict == verdict] for verdict in ("hint", "none", "same", "unsure")}
     told = []
     if clear:
         over = _averaged(response, clear[0])
@@ -164,6 +164,8 @@ def _of_parameter(response: Response, found: Sequence[Effect], name: str) -> str
     if any(effect.turns for effect in clear):
         turning = _outcomes(effect.of for effect in clear if effect.turns)
         told.append(f"Which way depends on the other parameters for {turning}.")
+    if by["hint"]:
+        told.append(f"A hint, which chance may explain, of a difference in {_outcomes(by['hint'])}.")
     if by["none"]:
         every = 1 < len(by["none"]) == len(mine)
         told.append(f"No clear difference in {f'any of the {len(mine)} outcomes' if every else _outcomes(by['none'])}.")
@@ -199,7 +201,7 @@ def _in_words(effect: Effect, pointwise: bool) -> str:
     if len(effect.parameter.values) == 2:
         under = f"{before} under {name} = {effect.start} and {after} under {effect.end}"
         return f"the median {of.words} is {under}{trust}"
-    near = "near" if pointwise and effect.parameter.numeric else "at"
+    near = "at" if effect.start in effect.parameter.labels else "near"
     ends = f"lowest {near} {name} = {effect.start} ({before}) and highest {near} {effect.end} ({after})"
     return f"the median {of.words} is {ends}{trust}"
 

@@ -93,7 +93,9 @@ def _run(path: Path) -> Run:
     run = Run(path)
     kind, status = run.manifest.get("kind", "run"), run.manifest.get("status")
     if kind != "run":
-        raise InputError(str(path), f"holds a {kind}, and not a run; the runs that it names can be compared")
+        raise InputError(
+            str(path), f"is a folder of kind {shorten(kind)}, not a run's; the runs that it names can be compared"
+        )
     if status != COMPLETE:
-        raise InputError(str(path), f"holds a run that is not finished (its status is {status!r})")
+        raise InputError(str(path), f"holds a run that is not finished (its status is {shorten(status)})")
     return run

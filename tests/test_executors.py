@@ -64,6 +64,11 @@ def leave_mark(folder: Path) -> None:
         file.write("x")
 
 
+def leave_mark_and_die(folder: Path) -> None:
+    leave_mark(folder)
+    os._exit(3)
+
+
 def fail(kind: str) -> object:
     if kind == "exit":
         sys.exit("done for")
@@ -162,6 +167,15 @@ def test_worker_that_cannot_start_hangs_nothing(two: Processes) -> None:
     assert [type(outcome) for outcome in outcomes.values()] == [WorkerDied] * 3
 
 
+def test_workers_that_die_at_the_start_are_not_started_forever(two: Processes, tmp_path: Path) -> None:
+    two.warm(partial(leave_mark_and_die, tmp_path))
+    deadline = time.monotonic() + 10
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_workers_are_recycled() -> None:
     executor = Processes(2, recycle=5)
     outcomes, _ = collect(executor, square, range(60))
@@ -212,7 +226,7 @@ def test_errors_come_back_with_their_trace(kind: str, error: type[Exception], me
 
 def test_what_cannot_be_sent_fails_its_job_alone(two: Processes) -> None:
     with pytest.raises(Exception, match="pickle"):
-        two.submit(len, [lambda: None]).result()  # type: ignore[list-item]
+        two.submit(len, [lambda: None]).result()
     assert two.submit(square, 3).result()[0] == 9
 
 
@@ -324,6 +338,7 @@ def test_lost_jobs_are_tried_again_alone() -> None:
     assert sorted(job for job, _ in seen) == list(range(6))
     assert dict(seen)[1].startswith("the worker died 3 times")
     assert {outcome for job, outcome in seen if job != 1} == {"well"}
+    assert later.begun == [0, 1, 2, 0, 1, 2, 1, 3, 4, 5]
     assert tries == {0: 2, 1: 3, 2: 2, 3: 1, 4: 1, 5: 1}
     assert max(len(others) for others in company) == 3
 

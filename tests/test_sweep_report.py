@@ -122,6 +122,18 @@ def planted(point: Mapping[str, Any], replicate: int) -> dict[str, Any]:
 VARY = ("homophily=0,3,9", "entry=nash,individual")
 
 
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw few pixels, where it is no matter what they show."""
+    monkeypatch.setattr("ecosystem.report.experiments.sweep_page._OPTIONS", {"png": {"dpi": 20}})
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write pages without figures."""
+    monkeypatch.setattr("ecosystem.report.experiments.sweep_page.FIGURES", ())
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     sweep = make(tmp_path_factory.mktemp("sweeps") / "whole", VARY, planted)
@@ -188,7 +200,8 @@ def test_paths_are_the_bands(whole: Sweep) -> None:
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), rows["step"])
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), rows["median"])
     assert len(ax.lines) == 6
-    assert ax.lines[0].get_label() == "homophily = 0, entry = nash"
+    assert ax.lines[0].get_label() == "0, nash"
+    assert ax.get_legend().get_title().get_text() == "homophily, entry"
 
 
 def test_figures_use_given_axes_and_refuse_what_is_not_there(whole: Sweep) -> None:
@@ -224,7 +237,7 @@ def test_phases_and_paths_show_count_polarization_and_skill(whole: Sweep) -> Non
     assert len(paths.axes) == 3 * 3, "a row a measure, a column a value of homophily"
 
 
-def test_points_with_two_clusters_are_hollow_and_their_runs_shown(tmp_path: Path) -> None:
+def test_points_with_two_clusters_are_hollow_and_their_runs_shown(tmp_path: Path, plain: None) -> None:
     def split(point: Mapping[str, Any], replicate: int) -> dict[str, Any]:
         apart = 0.8 if replicate % 2 and point["homophily"] == 9 else 0.1
         return {**planted(point, replicate), "alone": apart + 0.001 * noise(replicate)}
@@ -389,7 +402,7 @@ def test_the_table_has_the_outcomes(whole: Sweep) -> None:
     assert rows[0].cells[churn].median == f"{100 * expected:.0f}%"
 
 
-def test_text_from_scenarios_and_errors_is_text(tmp_path: Path) -> None:
+def test_text_from_scenarios_and_errors_is_text(tmp_path: Path, plain: None) -> None:
     def failing(point: Mapping[str, Any], replicate: int) -> Any:
         return RuntimeError(f"{HOSTILE} </code>") if point["homophily"] == 3 else planted(point, replicate)
 
@@ -405,7 +418,7 @@ def test_text_from_scenarios_and_errors_is_text(tmp_path: Path) -> None:
     assert "12 failed" in sweep._repr_html_()
 
 
-def test_failed_runs_are_told_with_their_errors_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_failed_runs_are_told_with_their_errors_and_the_rest_goes_on(tmp_path: Path, plain: None) -> None:
     def failing(point: Mapping[str, Any], replicate: int) -> Any:
         if point["homophily"] == 3 and point["entry"] == "nash":
             return RuntimeError("threshold: found -0.1; as a quantile, 0 to 1 is accepted")
@@ -541,7 +554,7 @@ SHAPES: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_sweeps_of_all_shapes_are_drawn_and_told(shape: str, tmp_path: Path) -> None:
+def test_sweeps_of_all_shapes_are_drawn_and_told(shape: str, tmp_path: Path, coarse: None) -> None:
     vary, replicates, design, samples, expected = SHAPES[shape]
     sweep = make(tmp_path / "s", vary, some, replicates, design, samples)
     write_report(sweep.path)
@@ -560,7 +573,7 @@ def test_sweeps_of_all_shapes_are_drawn_and_told(shape: str, tmp_path: Path) -> 
             sweep.plot_phase()
 
 
-def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+def test_what_is_left_out_is_said(tmp_path: Path, plain: None) -> None:
     sweep = make(tmp_path / "s", ["homophily=0:10:9", "bias=1:100:8:log"], some, 1)
     response = Response(sweep)
     figure = draw_responses(response)
@@ -606,7 +619,7 @@ def test_a_sampled_outcome_is_drawn_point_by_point_and_its_trend_told(tmp_path: 
     assert "rank correlation +1.00" in told
 
 
-def test_given_affinity_leaves_out_what_no_one_says(tmp_path: Path) -> None:
+def test_given_affinity_leaves_out_what_no_one_says(tmp_path: Path, plain: None) -> None:
     rows = {key: {other: 0.1 for other in "abcd" if other != key} for key in "abcd"}
     personas = {key: {"name": key, "corpus": []} for key in "abcd"}
     given = scenario(affinity=rows, personas=personas)
@@ -625,7 +638,7 @@ def test_given_affinity_leaves_out_what_no_one_says(tmp_path: Path) -> None:
     assert "nan" not in words((sweep.path / "report.html").read_text()).lower().split()
 
 
-def test_a_sweep_in_which_all_runs_failed(tmp_path: Path) -> None:
+def test_a_sweep_in_which_all_runs_failed(tmp_path: Path, coarse: None) -> None:
     sweep = make(tmp_path / "s", VARY, planted)
     write_report(sweep.path)
     assert drawn(sweep.path) == set(FIGURES)
@@ -640,7 +653,7 @@ def test_a_sweep_in_which_all_runs_failed(tmp_path: Path) -> None:
     assert "0 of 36 done, 36 failed" in failed._repr_html_()
 
 
-def test_an_unfinished_sweep(tmp_path: Path) -> None:
+def test_an_unfinished_sweep(tmp_path: Path, plain: None) -> None:
     sweep = make(tmp_path / "s", VARY, planted, only=lambda point, replicate: point < 3 and replicate < 4)
     write_report(sweep.path)
     text = words((sweep.path / "report.html").read_text())

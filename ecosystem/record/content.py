@@ -26,10 +26,11 @@ def same_content(one: Path, other: Path) -> bool:
     """
     if one.stat().st_size == other.stat().st_size and file_hash(one) == file_hash(other):
         return True
-    left, right = (read_table(path) for path in (one, other))
-    if left.schema != right.schema or len(left) != len(right):
-        return False
-    return all(_same(left[name].combine_chunks(), right[name].combine_chunks()) for name in left.column_names)
+    with _opened(one) as left, _opened(other) as right:
+        if left.schema_arrow != right.schema_arrow or left.metadata.num_rows != right.metadata.num_rows:
+            return False
+        # Column by column: tables that differ mostly do so in one of the first.
+        return all(_same(_column(left, name, one), _column(right, name, other)) for name in left.schema_arrow.names)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -56,19 +57,34 @@ def plain(value: Any) -> Any:
     return value
 
 
-def read_table(path: Path) -> pa.Table:
-    """Return the table in a Parquet file, by itself: what its folder's name says is no column.
+def columns_of(path: Path) -> list[str]:
+    """Return the names of the columns in a Parquet file.
 
     Raises
     ------
     InputError
         The file cannot be read as a table.
     """
+    with _opened(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def _opened(path: Path) -> pq.ParquetFile:
     try:
-        with path.open("rb") as file:
-            return pq.read_table(file)
+        return pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(str(path), f"cannot be read as a table ({error})") from None
+        raise _unreadable(path, error) from None
+
+
+def _column(file: pq.ParquetFile, name: str, path: Path) -> pa.Array:
+    try:
+        return file.read([name], use_threads=False)[name].combine_chunks()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(str(path), f"cannot be read as a table ({error})")
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -89,7 +89,8 @@ def _measures(summary: Summary) -> Sheet:
         return Sheet("Measures", notes=("No measure differs.",))
     more, same = len(unlike) - len(rows), len(summary["measures"]) - len(unlike)
     left = "".join([f"; {more} more differ less"] * bool(more) + [f"; {same} do not differ"] * bool(same))
-    note = f"Those first that end furthest apart, against the range of each over both runs{left}."
+    note = f"Those first that end furthest apart, against the range of each over both runs{left}. "
+    note += "Since: the first step at which it differs."
     columns = ("measure", "A", "B", "B − A", "mean B − A", "since")
     return Sheet(f"Measures at step {summary['compared']['steps']}", columns, tuple(rows), (note,))
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecosystem.measures import CATALOGUE
-from ecosystem.record.content import plain, read_table, records, same_content
+from ecosystem.record.content import columns_of, plain, records, same_content
 from ecosystem.record.manifest import MANIFEST
 from ecosystem.record.settings import COLUMNS, Row, scenario_rows, software_rows
 from ecosystem.sweep.contrast import CONTRAST, PointRuns, alike, contrast
@@ -171,7 +171,7 @@ class SweepDifference:
     def _measured(self) -> list[str]:
         """The measures that both have: an older sweep may lack some."""
         runs = [(sweep.path, "metrics", *run) for sweep in self.sweeps for run in sorted(finished(sweep.path))[:1]]
-        columns = [read_table(part(*run)).column_names for run in runs]
+        columns = [columns_of(part(*run)) for run in runs]
         return [name for name in CATALOGUE if all(name in there for there in columns)]
 
     @cached_property

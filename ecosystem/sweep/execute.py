@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -217,7 +217,8 @@ def _dispatch(
     # Workers elsewhere may not see this folder: theirs comes back, and is written here.
     reachable = None if executor.kind == "dask" else str(folder)
     if announce is not None:
-        expected.trial = executor.submit(try_out, jobs[0], shared).result()
+        with suppress(BrokenExecutor):  # its worker died; the runs begin all the same
+            expected.trial = executor.submit(try_out, jobs[0], shared).result()
         announce(expected)
     tally.tell("runs", tally.done, tally.total)
 

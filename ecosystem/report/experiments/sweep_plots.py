@@ -10,7 +10,6 @@ from ecosystem.report.experiments.sweep_figures import (
     LINES,
     crowded,
     interventions,
-    runs_in_words,
     sampled_in_words,
     time_columns,
 )
@@ -24,8 +23,10 @@ from ecosystem.report.experiments.sweep_panels import (
     few_ticks,
     finish_path,
     line_colours,
+    line_widths,
 )
 from ecosystem.report.experiments.sweep_response import Response
+from ecosystem.report.prose import count
 from ecosystem.report.style import PALETTE, fit, own_axes, styled
 
 if TYPE_CHECKING:
@@ -44,13 +45,16 @@ def plot_response(response: Response, measure: str, x: str | None = None, ax: Ax
     view = response.view(x)
     shown = evenly(view.points.shape[1], LINES)
     colours = line_colours(view.series, shown)
-    words = (f"at {view.holding}; " if view.holding else "") + runs_in_words(response)
+    spread = response.spread(of)
+    words = _median_in_words(response)
+    words += "; hollow: two clusters" if spread.bimodal[view.points].any() else ""
+    words += f"; at {view.holding}" if view.holding else ""
     if view.x.numeric:
-        draw_curves(ax, view, response.spread(of), shown, colours)
+        draw_curves(ax, view, spread, shown, colours)
         few_ticks(ax, "y", whole=of.kind == "count")
         _label(ax, one.name, f"{of.title}, {of.when}", words)
     else:
-        draw_dots(ax, view, response.spread(of), shown, colours)
+        draw_dots(ax, view, spread, shown, colours)
         few_ticks(ax, "x", whole=of.kind == "count")
         _label(ax, f"{of.title}, {of.when}", one.name, words)
     if view.series is not None:
@@ -98,13 +102,21 @@ def plot_over_time(response: Response, measure: str, ax: Axes | None = None) -> 
         points = [point for _, column in time_columns(response)[0] for point in column]
     points = [points[k] for k in evenly(len(points), LINES)]
     paths = response.over_time([measure], points)
-    for k, (point, name) in enumerate(paths):
-        draw_path(ax, paths[point, name], (PALETTE[0], PALETTE[5], *PALETTE[1:5])[k], 1.5)
-        ax.lines[-1].set_label(named(response.at(point).items()))
+    telling = [one for one in response.changing if len({int(one.place[point]) for point in points}) > 1]
+    widths = line_widths(len(paths))
+    for (point, name), colour, width in zip(paths, (PALETTE[0], PALETTE[5], *PALETTE[1:5]), widths, strict=False):
+        draw_path(ax, paths[point, name], colour, width)
+        ax.lines[-1].set_label(", ".join(one.labels[one.place[point]] for one in telling))
     finish_path(ax, list(paths.values()), of, interventions(response))
-    if paths:
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return _label(ax, "Step", of.title, runs_in_words(response))
+    if paths and telling:
+        ax.legend(title=", ".join(one.name for one in telling), loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    held = named((one.name, one.values[one.place[points[0]]]) for one in response.varied if one not in telling)
+    return _label(ax, "Step", of.title, _median_in_words(response) + (f"; at {held}" if held else ""))
+
+
+def _median_in_words(response: Response) -> str:
+    runs = response.sweep.replicates
+    return "One run at each point" if runs == 1 else f"Median and 5 to 95 % of {count(runs, 'run')}"
 
 
 def _plane(response: Response, x: str | None, y: str | None) -> tuple[Varied, Varied]:
@@ -123,5 +135,5 @@ def _plane(response: Response, x: str | None, y: str | None) -> tuple[Varied, Va
 def _label(ax: Axes, x: str, y: str, title: str) -> Axes:
     ax.set_xlabel(x)
     ax.set_ylabel(y)
-    ax.set_title(fit(title, 6.0, 8.5), size=8.5, color="#555555")
+    ax.set_title(fit(title, 5.6, 8.5), size=8.5, color="#555555")
     return ax

@@ -56,7 +56,8 @@ def run(
     InputError
         The scenario, a parameter, the weights or the output folder cannot be used.
     """
-    from ecosystem.record.folder import find_folders, locked, new_folder
+    from ecosystem.record.folder import find_folders, new_folder
+    from ecosystem.record.lock import locked
     from ecosystem.record.manifest import config_hash, file_hash
     from ecosystem.report.notebook import Run
 

@@ -169,7 +169,8 @@ def fork(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from ecosystem.opening import encode_statements
-    from ecosystem.record.folder import PARTIAL, locked, new_folder, publish
+    from ecosystem.record.folder import PARTIAL, new_folder, publish
+    from ecosystem.record.lock import locked
     from ecosystem.record.manifest import config_hash
 
     tell = progress or silent

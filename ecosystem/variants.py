@@ -144,7 +144,8 @@ def _within(tell: Progress, number: int, total: int) -> Progress:
 
 def _compare(variants: tuple[Variant, ...], root: Path, resume: bool, tell: Progress) -> Path:
     """Write the comparison of finished runs, or find it; return its folder."""
-    from ecosystem.record.folder import find_folders, locked, new_folder, publish
+    from ecosystem.record.folder import find_folders, new_folder, publish
+    from ecosystem.record.lock import locked
     from ecosystem.record.manifest import read_manifest
 
     first = variants[0].run

@@ -212,7 +212,7 @@ def test_checkpoint_holds_the_state(finished: Any) -> None:
 
 
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
-    from ecosystem.record.folder import locked
+    from ecosystem.record.lock import locked
 
     with locked(tmp_path), pytest.raises(InputError, match="another process"), locked(tmp_path):
         pass

@@ -201,7 +201,9 @@ def test_learning_runs_are_those_made_alone(tmp_path: Path) -> None:
     carry_out(plan, tmp_path / "sweep", workers=2)
     rows = SweepTables(tmp_path / "sweep").metrics.query("learn == 'online'")
     alone = ecosystem.run("climate-duet", steps=4, seed=plan.seeds[0], learn="online", out=tmp_path)
-    assert rows["forecast_correlation"].to_json() == alone.metrics["forecast_correlation"].set_axis(rows.index).to_json()
+    assert (
+        rows["forecast_correlation"].to_json() == alone.metrics["forecast_correlation"].set_axis(rows.index).to_json()
+    )
     off = SweepTables(tmp_path / "sweep").metrics.query("learn == 'none'")
     assert not off["forecast_brier"].reset_index(drop=True).equals(rows["forecast_brier"].reset_index(drop=True))
 
@@ -222,7 +224,7 @@ def test_estimate_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_two_cannot_write_one_sweep(tmp_path: Path) -> None:
-    from ecosystem.record.folder import locked
+    from ecosystem.record.lock import locked
 
     (tmp_path / "sweep").mkdir()
     with locked(tmp_path / "sweep"), pytest.raises(InputError, match="another process"):

@@ -638,6 +638,20 @@ def test_given_affinity_leaves_out_what_no_one_says(tmp_path: Path, plain: None)
     assert "nan" not in words((sweep.path / "report.html").read_text()).lower().split()
 
 
+def test_a_sweep_in_which_nothing_differs(tmp_path: Path, coarse: None) -> None:
+    def still(point: Mapping[str, Any], replicate: int) -> dict[str, Any]:
+        return {"coalitions": [1, 2, 2, 2], "forecast_correlation": 1.0 if replicate < 2 else np.nan, "churn": 0}
+
+    sweep = make(tmp_path / "s", VARY, still)
+    assert {one.verdict for one in effects(Response(sweep))} == {"same"}
+    write_report(sweep.path)
+    assert drawn(sweep.path) == {"over-time"}
+    text = words((sweep.path / "report.html").read_text())
+    assert "Nothing that was varied makes any difference" in text
+    assert "The same in every run: coalitions (2)" in text
+    assert sweep.plot_response("churn").get_ylim()[0] == 0
+
+
 def test_a_sweep_in_which_all_runs_failed(tmp_path: Path, coarse: None) -> None:
     sweep = make(tmp_path / "s", VARY, planted)
     write_report(sweep.path)

@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def columns_of(path: Path) -> list[str]:
+def column_names(path: Path) -> list[str]:
     """Return the names of the columns in a Parquet file.
 
     Raises

@@ -9,8 +9,6 @@ done the parts are joined into the tables, a row group a part, and the folder ge
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from ecosystem.errors import InputError
 from ecosystem.files import write_atomic
 from ecosystem.model import EcosystemModel
 from ecosystem.record.checkpoint import load_checkpoint, save_checkpoint
+from ecosystem.record.lock import LOCK
 from ecosystem.record.tables import Columns, Naming, schemas, step_rows, to_table
 
 PARTIAL = ".partial"
@@ -81,9 +80,6 @@ class RunWriter:
                     writer.write_table(_read_part(part))
 
 
-LOCK = ".lock"
-
-
 def new_folder(root: Path, scenario: str, seed: int, config_hash: str) -> Path:
     """Create and return ``root/scenario/<UTC time>-s<seed>-<hash>.partial``."""
     parent = root / scenario
@@ -120,28 +116,6 @@ def publish(folder: Path) -> Path:
     final = folder.with_name(folder.name.removesuffix(PARTIAL))
     folder.rename(final)
     return final
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a partial folder for this process alone.
-
-    Raises
-    ------
-    InputError
-        Another process is writing it.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(str(folder), "is being written by another process") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _stem(step: int) -> str:

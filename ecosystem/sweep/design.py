@@ -66,7 +66,7 @@ class Axis:
             return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
         if _is_whole(self.name):
             return int(min(max(math.floor(self._along(share, self.low, self.high + 1)), self.low), self.high))
-        return float(min(max(self._along(share, self.low, self.high), self.low), self.high))
+        return float(min(max(_tidy(self.name, self._along(share, self.low, self.high)), self.low), self.high))
 
     def spaced(self, count: int) -> Axis:
         """Return ``count`` values along the range, its ends included; whole numbers rounded, each once."""

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecosystem.measures import CATALOGUE
-from ecosystem.record.content import columns_of, plain, records, same_content
+from ecosystem.record.content import column_names, plain, records, same_content
 from ecosystem.record.manifest import MANIFEST
 from ecosystem.record.settings import COLUMNS, Row, scenario_rows, software_rows
 from ecosystem.sweep.contrast import CONTRAST, PointRuns, alike, contrast
@@ -104,9 +104,17 @@ class SweepDifference:
         """
         if not self._runs:
             return pd.DataFrame(columns=["a", "b", *self.names, "outcome", "measure", *CONTRAST, "relative"])
-        frame = pd.concat([self._rows(point, contrast(a, b)) for point, a, b in self._runs], ignore_index=True)
+        found = [contrast(a, b) for _, a, b in self._runs]
+        told = {name: np.concatenate([one[name].ravel() for one in found]) for name in CONTRAST}
+        told |= {name: told[name].astype(np.int64) for name in _COUNTS}
+        names, rows = self._measured, len(ENDINGS) * len(self._measured)
+        points = pd.DataFrame([point for point, _, _ in self._runs]).infer_objects().astype({"a": int, "b": int})
+        frame = points.loc[points.index.repeat(rows)].reset_index(drop=True)
+        frame["outcome"] = np.tile(np.repeat(ENDINGS, len(names)), len(found))
+        frame["measure"] = names * len(ENDINGS) * len(found)
         reach = _reach([side.values for _, *sides in self._runs for side in sides])
-        return frame.assign(relative=frame["difference"].abs() / np.tile(reach.ravel(), len(self._runs)))
+        told["relative"] = np.abs(told["difference"]) / np.tile(reach.ravel(), len(found))
+        return pd.concat([frame, pd.DataFrame(told)], axis=1).astype({"clear": "boolean"})
 
     @cached_property
     def overall(self) -> pd.DataFrame:
@@ -171,7 +179,7 @@ class SweepDifference:
     def _measured(self) -> list[str]:
         """The measures that both have: an older sweep may lack some."""
         runs = [(sweep.path, "metrics", *run) for sweep in self.sweeps for run in sorted(finished(sweep.path))[:1]]
-        columns = [columns_of(part(*run)) for run in runs]
+        columns = [column_names(part(*run)) for run in runs]
         return [name for name in CATALOGUE if all(name in there for there in columns)]
 
     @cached_property
@@ -185,15 +193,6 @@ class SweepDifference:
             if len(a.seeds) and len(b.seeds):
                 found.append((point, a, b))
         return found
-
-    def _rows(self, point: pd.Series[Any], found: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
-        """Return the contrast at a design point as rows."""
-        n = len(self._measured)
-        same = {"a": int(point["a"]), "b": int(point["b"])} | {name: [point[name]] * 2 * n for name in self.names}
-        told = {name: found[name].ravel() for name in CONTRAST}
-        told |= {name: told[name].astype(np.int64) for name in _COUNTS}
-        frame = pd.DataFrame({**same, "outcome": np.repeat(ENDINGS, n), "measure": self._measured * 2, **told})
-        return frame.astype({"clear": "boolean"})
 
     def _provenance(self) -> list[dict[str, Any]]:
         """Return what is known of software, where it is of both, and of weights."""

@@ -139,7 +139,7 @@ def carry_out(
     finish : callable, optional
         Writes what follows from the runs, when all are there.
     """
-    from ecosystem.record.folder import LOCK, locked
+    from ecosystem.record.lock import LOCK, locked
     from ecosystem.sweep.dataset import sweep_up
     from ecosystem.sweep.executors import open_executor
     from ecosystem.sweep.sources import drop_sources
@@ -295,7 +295,7 @@ def _write_manifest(folder: Path, plan: Plan, tally: _Tally, began: float, statu
 
 def _discard(folder: Path) -> None:
     """Remove a folder in which no run has been made."""
-    from ecosystem.record.folder import LOCK
+    from ecosystem.record.lock import LOCK
     from ecosystem.sweep.dataset import FAILURES
     from ecosystem.sweep.sources import drop_sources
 

@@ -118,7 +118,7 @@ def _over_grid(response: Response, one: Varied, of: Headline, tests: int) -> Eff
     verdict = _of_changes(paired, tests)
     if verdict == "firm" and _apart(spread, before, after):
         verdict = "apart"
-    elif full.any() and (np.ptp(runs[cells[:, full]], axis=0) == 0).all():
+    elif _never_differs(runs[cells]):
         verdict = "same"
     turns = len({float(np.sign(np.nanmean(row))) for row in change if _of_changes(row, tests) == "firm"}) > 1
     mean = abs(float(paired[~np.isnan(paired)].mean())) if verdict in ("apart", "firm", "hint") else 0.0
@@ -126,6 +126,12 @@ def _over_grid(response: Response, one: Varied, of: Headline, tests: int) -> Eff
     size = mean / within if within else (math.inf if mean else 0.0)
     values, ends = (one.labels[start], one.labels[end]), (float(along[start]), float(along[end]))
     return Effect(one, of, size, *values, *ends, steady, verdict, turns)
+
+
+def _never_differs(runs: Array) -> bool:
+    """Return whether runs are the same along the first axis, wherever all of them are known."""
+    complete = ~np.isnan(runs).any(0)
+    return bool(complete.any() and (np.ptp(runs[:, complete], axis=0) == 0).all())
 
 
 def _of_changes(changes: Array, tests: int) -> Verdict:
@@ -240,7 +246,7 @@ def _compared(one: Varied, along: Array, known: Labels) -> tuple[int, int, bool]
     first, last = int(known[0]), int(known[-1])
     if one.numeric and abs(along[last] - along[first]) >= _TREND * (along[high] - along[low]):
         return first, last, True
-    return low, high, False
+    return (low, high, False) if low != high else (first, last, False)
 
 
 def _apart(spread: Spread, before: Labels, after: Labels) -> bool:

@@ -62,7 +62,7 @@ class SweepFigure:
 @styled
 def draw_responses(response: Response) -> Figure | None:
     """Return the figure of the headline outcomes along what varies: curves, dots, or points of a sampled design."""
-    if response.n_points < 2 or not response.headlines or not response.changing:
+    if not response.headlines or not response.changing or response.is_still:
         return None
     return _responses_of_grid(response) if response.is_grid else _responses_of_sample(response)
 
@@ -72,7 +72,7 @@ def draw_phases(response: Response) -> Figure | None:
     """Return coalition count, polarization and forecast skill in the plane of two parameters."""
     shown = main(response)
     chosen = response.plane if response.is_grid else [one for one in ranked(response) if one.numeric][:2]
-    if len(chosen) < 2 or not shown:
+    if len(chosen) < 2 or not shown or response.is_still:
         return None
     x, y = chosen
     view = response.view(x.name, y.name) if response.is_grid else None

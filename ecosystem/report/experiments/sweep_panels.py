@@ -291,7 +291,9 @@ def _ends(values: Array) -> tuple[float, float]:
     if not len(known):
         return 0.0, 1.0
     low, high = float(known.min()), float(known.max())
-    return (low, high) if high - low > 1e-9 * max(abs(high), 1e-9) else (low - 0.5, high + 0.5)
+    if high - low > 1e-9 * max(abs(high), 1e-9):
+        return low, high
+    return (0.0, 2 * high or 1.0) if high >= 0 else (2 * low, 0.0)
 
 
 def _have_room(at: Array, labels: list[str], per_unit: float, vertical: bool) -> bool:

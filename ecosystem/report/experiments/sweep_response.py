@@ -71,6 +71,11 @@ class Response:
         """The outcomes that are the same in all runs."""
         return tuple(one for one in self._defined if _is_constant(self.spread(one)))
 
+    @property
+    def is_still(self) -> bool:
+        """Whether every outcome is the same in all runs."""
+        return bool(self._defined) and len(self.constant) == len(self._defined)
+
     @cached_property
     def _defined(self) -> tuple[Headline, ...]:
         # Where affinity is given no one says anything, and opinions are 0 for want of any.

@@ -60,14 +60,14 @@ def findings(response: Response) -> list[Paragraph]:
         return [Paragraph("", "No run was finished, so there is nothing to compare.")]
     if response.n_points == 1:
         return [Paragraph("", _single(response))]
+    same = [f"{of.title.lower()} ({_common(response, of)})" for of in response.constant]
+    always = Paragraph("", f"The same in every run: {''.join(listed(same, len(same)))}.")
+    if response.is_still:
+        return [Paragraph("", "Nothing that was varied makes any difference to these outcomes."), always]
     found = effects(response)
     told = [Paragraph("", _lead(response, found))]
     told += [Paragraph(one.name, _of_parameter(response, found, one.name)) for one in ranked(response)]
-    same = response.constant
-    if same:
-        values = [f"{of.title.lower()} ({_common(response, of)})" for of in same]
-        told.append(Paragraph("", f"The same in every run: {''.join(listed(values, len(values)))}."))
-    return told
+    return [*told, always] if same else told
 
 
 def split_outcomes(response: Response) -> list[str]:

@@ -51,6 +51,13 @@ for _command in (
 
 
 _INTERRUPTED = 130
+_GOES_ON = {
+    "run": "`ecosystem run ... --resume`",
+    "sweep": "the same command",
+    "sensitivity": "the same command",
+    "train": "the same command",
+}
+"""What takes up again what was interrupted, by command."""
 
 
 def main() -> None:
@@ -65,12 +72,7 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
         if status == _INTERRUPTED:  # typer's own answer to Ctrl-C
-            again = {
-                "sweep": "the same command",
-                "sensitivity": "the same command",
-                "run": "`ecosystem run ... --resume`",
-            }
-            hint = again.get(sys.argv[1]) if len(sys.argv) > 1 else None
+            hint = _GOES_ON.get(sys.argv[1]) if len(sys.argv) > 1 else None
             _fail(f"interrupted; {hint} goes on" if hint else "interrupted")
     except InputError as error:
         status = _fail(str(error))

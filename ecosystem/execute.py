@@ -110,7 +110,6 @@ def carry_out(
             manifest = _manifest(scenario, config_hash(scenario, weights_hash), weights_hash, jepa) | said
             writer = _simulate(folder, scenario, jepa, manifest, tell)
             _finish(writer, manifest, tell)
-            writer.model.release()
         return Run(publish(folder))
 
 

@@ -260,7 +260,7 @@ def _shocked(scenario: Scenario, shock: Shock | None) -> Scenario:
     if shock is None:
         return scenario
     try:
-        return Scenario.model_validate({**dict(scenario), "interventions": (*scenario.interventions, shock)})
+        return Scenario.model_validate({**scenario.__dict__, "interventions": (*scenario.interventions, shock)})
     except ValidationError as error:
         raise explain(error, scenario.name, Scenario) from None
 
@@ -297,7 +297,6 @@ def _origin(parent: Run, changed: Scenario, jepa: AffinityModel, at: int, folder
         model.restore(*load_checkpoint(checkpoint_path(parent.path, stems[-1])))
     while model.state.tick < at:
         model.step()
-    model.release()
     return Origin((parent.scenario, changed), jepa, reading, model.state, model.draws)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from ecosystem.dynamics.exchange import hearing_probabilities
 from ecosystem.dynamics.kernels import KERNELS, Meeting
 from ecosystem.dynamics.positions import held_opinions
 from ecosystem.dynamics.state import Applied, Heard, Hearing, State, Step
+from ecosystem.files import cache_folder
 from ecosystem.interventions import Stage
 from ecosystem.jepa.statements import Statements, affinity_to_holders, held_matrix
 from ecosystem.measures import CATALOGUE
@@ -88,9 +90,12 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         on_step: Callable[[Step], None] | None = None,
         **parameters: Any,
     ) -> None:
+        seed = parameters.get("seed")
+        if seed is None:  # as Mesa has it: no seed, not a parameter's value
+            parameters.pop("seed", None)
         self.scenario = load_scenario(scenario, **parameters)
         self.parameters = self.scenario.parameters
-        super().__init__(rng=parameters.get("seed") if rng is None else rng)
+        super().__init__(rng=seed if rng is None else rng)
         self._jepa = jepa
         reading = reading or Reading.of(self.scenario, self.jepa)
         self.personas, _, _ = index_statements(self.scenario)
@@ -115,7 +120,8 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         )
         self.stage = Stage(self.scenario, self.personas, self.statements, reading.positions)
         self._learner = self._start_learning()
-        self.datacollector = mesa.DataCollector({name: _last_metric(name) for name in CATALOGUE})
+        measures = {name: _last_metric(name) for name in CATALOGUE}
+        self.datacollector = mesa.DataCollector({"step": _tick, **measures})
 
     # The step: everyone reads the state of step t; what they do makes step t + 1.
 
@@ -130,6 +136,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         regrouping = self.regroup()
         self.record(before, interventions, forecast, cosine, utterances, heard, regrouping)
         self.learn(utterances, heard.affinity)
+        self.running = self.state.tick < self.parameters.steps
 
     def open(self) -> tuple[Applied, ...]:
         """Begin a step: settle what is debated, then let the interventions scheduled for it take place."""
@@ -244,10 +251,6 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             self._learner.learn(utterances, observed)
             self.statements, self.state.learned = self._learner.statements, self._learner.state()
 
-    def release(self) -> None:
-        """Let go of what Mesa keeps of a model for as long as the process lives: its counter of agents."""
-        mesa.Agent._ids.pop(self, None)
-
     def restore(self, state: State, draws: Draws) -> None:
         """Go back to a state, and to the random draws that follow it."""
         self.state = state
@@ -255,6 +258,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             self._learner.restore(state.learned)
             self.statements = self._learner.statements
         self.steps = state.tick
+        self.running = state.tick < self.parameters.steps
         self.draws = draws
 
     # Views of the state.
@@ -263,9 +267,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     def jepa(self) -> AffinityModel:
         """The affinity model, loaded when it is first needed."""
         if self._jepa is None:
-            from ecosystem.jepa import load_jepa
-
-            self._jepa = load_jepa()
+            self._jepa = _pretrained(cache_folder())
         return self._jepa
 
     @property
@@ -386,6 +388,18 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             state.heard,
             state.heard_affinity,
         )
+
+
+@lru_cache(maxsize=1)
+def _pretrained(cache: Path) -> AffinityModel:
+    """Return the shipped affinity model, one for all debates of a process: it takes 90 MB, and no debate changes it."""
+    from ecosystem.jepa import load_jepa
+
+    return load_jepa(cache=cache)
+
+
+def _tick(model: EcosystemModel) -> int:
+    return model.state.tick
 
 
 def _last_metric(name: str) -> Callable[[EcosystemModel], float]:

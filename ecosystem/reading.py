@@ -112,6 +112,8 @@ def _read(source: str | Path) -> Scenario:
 
 
 def _find(source: str | Path) -> Path:
+    if not isinstance(source, str | Path):
+        raise InputError("scenario", f"found {shorten(source)}; a name, a path or a Scenario is accepted")
     path = Path(source)
     if "\0" in str(source):
         raise InputError("scenario", "found a NUL byte; a name or a path is accepted")

@@ -312,6 +312,9 @@ class Scenario(_Frozen):
     interventions: tuple[Intervention, ...] = Field((), max_length=10_000)
     truth: Truth | None = None
 
+    # A scenario is one thing: what goes through iterables, as `mesa.batch_run` does, is not to go through its fields.
+    __iter__ = None  # type: ignore[assignment]
+
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
         ids = [topic.id for topic in self.topics]
@@ -406,7 +409,7 @@ class Scenario(_Frozen):
     def with_parameters(self, **changes: Any) -> Scenario:
         """Return this scenario with some parameters changed (validated anew)."""
         merged = Parameters.model_validate({**self.parameters.model_dump(), **changes})
-        return type(self).model_validate({**dict(self), "parameters": merged})
+        return type(self).model_validate({**self.__dict__, "parameters": merged})
 
 
 def _named(intervention: Any, *fields: str) -> list[str]:

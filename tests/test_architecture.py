@@ -47,6 +47,7 @@ LAYERS = {
     "ecosystem.differing": 9,
     "ecosystem.diagnosis": 9,
     "ecosystem.console": 9,
+    "ecosystem.console_differences": 9,
     "ecosystem.commands": 10,
     "ecosystem.cli": 11,
 }

@@ -367,17 +367,32 @@ def test_bytes_that_are_no_text_on_the_command_line(tmp_path: Path) -> None:
     check_line(finished.stderr, ("gr", "not found"))
 
 
-def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    def interrupt(*_: object) -> None:
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("run", "climate-duet"), ("interrupted", "--resume", "goes on")),
+        (("sweep", "climate-duet", "--vary", "homophily=1,2"), ("interrupted", "the same command goes on")),
+        (("validate", "climate-duet"), ("interrupted",)),
+    ],
+)
+def test_interrupted(
+    command: tuple[str, ...],
+    told: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ecosystem.reading.load_scenario", interrupt)
-    monkeypatch.setattr(sys, "argv", ["ecosystem", "validate", "climate-debate"])
+    for place in ("reading", "execute", "sweeping"):
+        monkeypatch.setattr(f"ecosystem.{place}.load_scenario", interrupt)
+    monkeypatch.setattr(sys, "argv", ["ecosystem", *command])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 130
-    check_line(capsys.readouterr().err, ("interrupted", "--resume"))
+    check_line(capsys.readouterr().err, told)
 
 
 # Disks that fill up.

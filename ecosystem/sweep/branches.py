@@ -98,24 +98,19 @@ class Origin:
             EcosystemModel(scenario, jepa=self.jepa, reading=self.reading, rng=scenario.parameters.seed)
             for scenario in self.scenarios
         ]
-        try:
+        for model in models:
+            model.restore(deepcopy(self.state), self.draws_of(replicate))
+        for _ in range(self.steps):
+            last = []
             for model in models:
-                model.restore(deepcopy(self.state), self.draws_of(replicate))
-            for _ in range(self.steps):
-                last = []
-                for model in models:
-                    model.step()
-                    assert model.last is not None
-                    last.append(model.last)
-                yield last[0], last[1]
-        finally:
-            for model in models:
-                model.release()
+                model.step()
+                assert model.last is not None
+                last.append(model.last)
+            yield last[0], last[1]
 
     def naming(self) -> Naming:
         """Return the names of agents, topics and statements."""
         model = EcosystemModel(self.scenarios[0], jepa=self.jepa, reading=self.reading, rng=0)
-        model.release()
         return Naming.of(model.personas, [topic.id for topic in model.scenario.topics], model.statements.texts)
 
 

@@ -87,7 +87,6 @@ def perform_run(sources: Sources, job: Job) -> dict[str, pa.Table]:
         assert model.last is not None
         for name, columns in step_rows(model.last, naming, TABLES).items():
             rows[name].append(columns)
-    model.release()
     of_run = schemas(model.statements.latents.shape[1])
     return {name: to_table(rows[name], of_run[name]) for name in TABLES}
 

@@ -30,6 +30,11 @@ def finish(process: subprocess.Popen[bytes]) -> None:
     assert process.returncode == 0, errors.decode()
 
 
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     """Return every file of a sweep but the manifest, which tells times."""
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -66,16 +71,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_parent_killed_again_and_again(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     """Five kill -9 of the parent, each after some more runs; no worker outlives it."""
     rng, out = random.Random(5), tmp_path / "sweep"
-    for kill in range(5):
+    for number in range(5):
         process = start(out, 2)
         wanted = runs_in(out) + rng.randrange(1, 12)
         while runs_in(out) < wanted:
-            assert process.poll() is None, f"kill {kill} came too late"
+            assert process.poll() is None, f"kill {number} came too late"
             time.sleep(0.01)
         crew = workers_of(process.pid)
         assert len(crew) == 2
-        process.kill()
-        process.wait()
+        kill(process)
         until = time.monotonic() + 10
         while any(Path(f"/proc/{worker}").exists() for worker in crew):
             assert time.monotonic() < until, "a worker outlived its parent"
@@ -107,14 +111,12 @@ def test_killed_while_starting_and_while_finishing(undisturbed: dict[str, bytes]
     for moment in (0.3, 1.0, 2.0):
         process = start(out, 2)
         time.sleep(moment)
-        process.kill()
-        process.wait()
+        kill(process)
     process = start(out, 2)
     while runs_in(out) < 80:
         assert process.poll() is None
         time.sleep(0.01)
-    process.kill()
-    process.wait()
+    kill(process)
     assert not (out / "report.html").exists()
     finish(start(out, 2))
     assert files_of(out) == undisturbed

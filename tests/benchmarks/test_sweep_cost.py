@@ -1,6 +1,6 @@
 """What a sweep costs beside its bare steps, and what a second worker is worth. Prints; judges only that results agree.
 
-pytest tests/benchmarks/test_sweep.py -s -m benchmark
+pytest tests/benchmarks/test_sweep_cost.py -s -m benchmark
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ def test_overhead_over_bare_steps(jepa: Any, tmp_path: Path) -> None:
             for model in models:
                 for _ in range(30):
                     model.step()
-                model.release()
         bare.append(time.process_time() - began)
         swept.append(cpu_of_runs(plan, tmp_path / str(turn)))
     first, least = min(bare[1:]), min(swept[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -139,6 +140,8 @@ def carry_out(
     finish : callable, optional
         Writes what follows from the runs, when all are there.
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     from ecosystem.record.lock import LOCK, locked
     from ecosystem.sweep.dataset import sweep_up
     from ecosystem.sweep.executors import open_executor
@@ -156,7 +159,8 @@ def carry_out(
             expected, jobs = _expect(plan, folder, workers)
             tally = _Tally(plan.runs - len(jobs), plan.runs, tell)
             if jobs:
-                with open_executor(workers, scheduler) as executor:
+                # One BLAS thread, as in any run: sums keep their order.
+                with threadpool_limits(1, "blas"), open_executor(workers, scheduler) as executor:
                     expected.workers = executor.workers
                     _dispatch(executor, jobs, plan, folder, weights, perform, expected, tally, announce)
             elif announce is not None:
@@ -206,7 +210,7 @@ def _dispatch(
     """Hand the jobs to an executor, and keep what comes back."""
     from ecosystem.sweep.dispatch import dispatch
     from ecosystem.sweep.sources import write_sources
-    from ecosystem.sweep.work import perform_run, try_out, work
+    from ecosystem.sweep.work import perform_run, try_out, work, work_on_one_thread
 
     executor.warm(_prepare)
     sources: Any = _read(plan, weights, tally.tell)
@@ -215,7 +219,8 @@ def _dispatch(
         sources = str(folder)
     shared = executor.share(sources)
     # Workers elsewhere may not see this folder: theirs comes back, and is written here.
-    reachable = None if executor.kind == "dask" else str(folder)
+    away = executor.kind == "dask"
+    do, reachable = (work_on_one_thread, None) if away else (work, str(folder))
     if announce is not None:
         with suppress(BrokenExecutor):  # its worker died; the runs begin all the same
             expected.trial = executor.submit(try_out, jobs[0], shared).result()
@@ -223,7 +228,7 @@ def _dispatch(
     tally.tell("runs", tally.done, tally.total)
 
     def submit(job: Job) -> Future[Outcome]:
-        future: Future[Outcome] = executor.submit(work, job, shared, reachable, perform or perform_run)
+        future: Future[Outcome] = executor.submit(do, job, shared, reachable, perform or perform_run)
         return future
 
     # One waits for each that runs, so that no worker is idle while results are kept.
@@ -256,6 +261,10 @@ def _prepare() -> None:
     import ecosystem.model
     import ecosystem.record.tables
     import ecosystem.sweep.work  # noqa: F401
+
+    # What is imported stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def _read(plan: Plan, weights: str | Path | None, tell: Progress) -> Sources:

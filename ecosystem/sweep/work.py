@@ -52,13 +52,9 @@ def work(job: Job, sources: Sources | str, folder: str | None, perform: Perform)
     perform : callable
         Makes the tables. What it raises is recorded as the run's failure; failing to write is not.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     began, error = time.perf_counter(), None
     try:
-        # One BLAS thread, as in any run: sums keep their order.
-        with threadpool_limits(1, "blas"):
-            made = perform(read_sources(sources) if isinstance(sources, str) else sources, job)
+        made = perform(read_sources(sources) if isinstance(sources, str) else sources, job)
         tables = {name: encode(labelled(table, job)) for name, table in made.items()}
     except Exception as failure:
         error = failure_line(failure)
@@ -105,6 +101,14 @@ def failure_row(job: Job, error: str, trace: str) -> pa.Table:
     return pa.table(
         [pa.array([value], field.type) for value, field in zip([*values, error, trace], schema, strict=True)], schema
     )
+
+
+def work_on_one_thread(job: Job, sources: Sources | str, folder: str | None, perform: Perform) -> Outcome:
+    """Do as `work` in a process that is not held to one BLAS thread: sums keep their order, as in any run."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1, "blas"):
+        return work(job, sources, folder, perform)
 
 
 @dataclass(frozen=True)

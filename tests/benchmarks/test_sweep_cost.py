@@ -31,11 +31,11 @@ def plan_of(seeds: int = 10, steps: int = 30) -> Plan:
 
 
 def test_overhead_over_bare_steps(jepa: Any, tmp_path: Path) -> None:
-    """The same 80 runs, as steps alone and as a sweep in this process, twice by turns."""
+    """The same 80 runs, as steps alone and as a sweep in this process, by turns; the least of each counts."""
     plan = plan_of()
     reading = Reading.of(plan.scenario, jepa)
     bare, swept = [], []
-    for turn in range(3):
+    for turn in range(4):
         models = [
             EcosystemModel(plan.scenario, reading=reading, rng=job.seed, **job.changes) for job in plan.jobs()
         ]  # fmt: skip

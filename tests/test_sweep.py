@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -307,3 +309,54 @@ def test_bad_commands_are_told_in_one_line(
     assert told in err
     assert err.count("\n") == 1
     assert not (tmp_path / "sweep").exists()
+
+
+def test_a_reading_is_kept_under_all_that_it_follows_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, duet: Any, jepa: Any
+) -> None:
+    from ecosystem.opening import Reading
+    from ecosystem.sweep.readings import keep_reading, kept_reading, reading_path
+
+    monkeypatch.setenv("ECOSYSTEM_CACHE", str(tmp_path))
+    place = reading_path(duet, "weights")
+    assert kept_reading(place) is None
+    reading = Reading.of(duet, jepa)
+    keep_reading(place, reading)
+    back = kept_reading(place)
+    assert back is not None
+    assert (back.positions == reading.positions).all()
+    assert (back.statements.affinity == reading.statements.affinity).all()
+    raw = duet.model_dump()
+    raw["topics"][0]["motion"] = "Something else."
+    other_motion = type(duet).model_validate(raw)
+    assert (
+        len({reading_path(duet, "weights"), reading_path(duet, "others"), reading_path(other_motion, "weights")}) == 3
+    )
+    assert reading_path(duet.with_parameters(homophily=9), "weights") == place
+    place.write_bytes(place.read_bytes()[:-8])
+    assert kept_reading(place) is None
+
+
+def test_warm_and_cold_give_the_same_bytes(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECOSYSTEM_CACHE", str(tmp_path / "cache"))
+    for turn in ("cold", "warm"):
+        carry_out(plan_of(), tmp_path / turn, workers=1)
+        assert files_of(tmp_path / turn) == files_of(whole), turn
+    assert len(list((tmp_path / "cache" / "readings").iterdir())) == 1
+
+
+def test_a_warm_sweep_loads_no_torch(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom ecosystem.sweep.execute import carry_out\n"
+        "from ecosystem.sweeping import plan_sweep\n"
+        "plan = plan_sweep('climate-duet', ['homophily=0,5'], seeds=1, steps=2)\n"
+        "carry_out(plan, Path(sys.argv[1]), workers=1)\n"
+        "print('torch' in sys.modules)"
+    )
+    told = []
+    for turn in ("cold", "warm"):
+        command = [sys.executable, "-c", script, str(tmp_path / turn)]
+        there = os.environ | {"ECOSYSTEM_CACHE": str(tmp_path / "cache")}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=there)
+        told.append(done.stdout.strip())
+    assert told == ["True", "False"]

@@ -257,7 +257,9 @@ def _keep(folder: Path, tally: _Tally, job: Job, outcome: Outcome | BaseExceptio
 
 
 def _prepare() -> None:
-    """Import what a run needs, in a worker, while the affinity model still reads the statements."""
+    """Import what a run needs, in a worker, while this process still prepares."""
+    import sklearn.metrics  # noqa: F401
+
     import ecosystem.model
     import ecosystem.record.tables
     import ecosystem.sweep.work  # noqa: F401
@@ -268,15 +270,22 @@ def _prepare() -> None:
 
 
 def _read(plan: Plan, weights: str | Path | None, tell: Progress) -> Sources:
-    """Let the affinity model read the scenario's statements."""
-    from ecosystem.jepa import load_jepa
-    from ecosystem.opening import Reading, encode_statements
+    """Let the affinity model read the scenario's statements, if it has not done so for an earlier sweep."""
+    from ecosystem.sweep.readings import keep_reading, kept_reading, reading_path
     from ecosystem.sweep.sources import Sources
 
     path = Path(weights) if weights is not None else PRETRAINED
-    jepa = load_jepa(path)
-    encode_statements(plan.scenario, jepa, tell)
-    return Sources(plan.scenario, Reading.of(plan.scenario, jepa), str(path.resolve()))
+    place = reading_path(plan.scenario, plan.weights)
+    reading = kept_reading(place)
+    if reading is None:
+        from ecosystem.jepa import load_jepa
+        from ecosystem.opening import Reading, encode_statements
+
+        jepa = load_jepa(path)
+        encode_statements(plan.scenario, jepa, tell)
+        reading = Reading.of(plan.scenario, jepa)
+        keep_reading(place, reading)
+    return Sources(plan.scenario, reading, str(path.resolve()))
 
 
 def _write_manifest(folder: Path, plan: Plan, tally: _Tally, began: float, status: str) -> None:

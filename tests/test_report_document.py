@@ -22,6 +22,7 @@ from ecosystem.record.tables import schemas
 from ecosystem.report import document, prose
 from ecosystem.report.chronicle import chronicle
 from ecosystem.report.findings import accuracy_in_short, common_ground, forecast_skill, held_out_accuracy, truth_check
+from ecosystem.report.page import number_pictures
 from ecosystem.report.story import Cast, final_coalitions, summarise
 from ecosystem.scenario import Parameters, Scenario
 
@@ -495,6 +496,36 @@ def test_figures_are_embedded_and_large_ones_named(tmp_path: Path, monkeypatch: 
     page = page_of(run)
     assert "img" not in {tag for tag, _ in page.tags}
     assert "too large to embed" in page.text
+
+
+def test_pictures_are_numbered_as_told_and_as_wide_as_drawn() -> None:
+    """Of the widest, 9.5 inches at 150 pixels each, a figure of half as many pixels takes half."""
+    half = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + int(9.5 * 75).to_bytes(4) + bytes(3)
+    told = [(name, name.title(), "How to read it.", "In words.") for name in ("first", "second", "third")]
+    pictures = number_pictures({"third": half, "first": half, "unknown": half}, told, budget=len(half) * 1.5)
+    assert [(one.number, one.name, one.title) for one in pictures.values()] == [
+        (1, "first", "First"),
+        (2, "third", "Third"),
+    ]
+    assert all(abs(one.share - 0.5) < 0.001 for one in pictures.values())
+    assert pictures["first"].source == "data:image/png;base64," + base64.b64encode(half).decode()
+    assert pictures["third"].source == ""  # no room was left
+
+
+def test_pages_share_one_head() -> None:
+    """A policy or a colour that a page states for itself would drift from the others'."""
+    pages = sorted(Path(document.__file__).parent.rglob("*.html.j2"))
+    bases = {path.name for path in pages if "<head>" in path.read_text("utf-8")}
+    assert bases == {"page.html.j2"}
+    own = [path.name for path in pages if '{% extends "page.html.j2" %}' in path.read_text("utf-8")]
+    assert own == [
+        "comparison.html.j2",
+        "fork.html.j2",
+        "sensitivity.html.j2",
+        "sweep.html.j2",
+        "report.html.j2",
+        "variants.html.j2",
+    ]
 
 
 def test_the_report_stays_small(tmp_path: Path) -> None:

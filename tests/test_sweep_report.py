@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from ecosystem.errors import InputError
 from ecosystem.measures import CATALOGUE
@@ -32,6 +33,7 @@ from ecosystem.report.experiments.sweep_page import write_report
 from ecosystem.report.experiments.sweep_panels import running_median
 from ecosystem.report.experiments.sweep_response import Response
 from ecosystem.report.experiments.sweep_story import clusters, design_in_words, findings, split_outcomes, title
+from ecosystem.report.page import figure_files, png_of
 from ecosystem.scenario import Parameters, Scenario
 from ecosystem.sweep.dataset import FAILURES, encode, labelled, store
 from ecosystem.sweep.design import SAMPLED, grid, read_axes, sample
@@ -125,7 +127,14 @@ VARY = ("homophily=0,3,9", "entry=nash,individual")
 @pytest.fixture
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw few pixels, where it is no matter what they show."""
-    monkeypatch.setattr("ecosystem.report.experiments.sweep_page._OPTIONS", {"png": {"dpi": 20}})
+
+    def save(figure: Figure, folder: Path, name: str) -> bytes:
+        path, _ = figure_files(folder, name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(png_of(figure, 20))
+        return path.read_bytes()
+
+    monkeypatch.setattr("ecosystem.report.page.save_figure", save)
 
 
 @pytest.fixture
@@ -205,8 +214,6 @@ def test_paths_are_the_bands(whole: Sweep) -> None:
 
 
 def test_figures_use_given_axes_and_refuse_what_is_not_there(whole: Sweep) -> None:
-    from matplotlib.figure import Figure
-
     ax = Figure().add_subplot()
     assert whole.plot_response("largest", ax=ax) is ax
     assert whole.plot_response("nash_stable").get_ylabel() == "Nash stable, at the end"

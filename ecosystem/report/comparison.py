@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +12,9 @@ from ecosystem.comparison.areas import Area
 from ecosystem.comparison.examine import SHOWN
 from ecosystem.comparison.result import SIDES, Comparison
 from ecosystem.comparison.words import Weight
-from ecosystem.report import comparison_figures, findings, prose
-from ecosystem.report.prose import Name, Sentence, count, decimal, listed, name, sentence, shorten, signed
+from ecosystem.report import comparison_figures, findings, page
+from ecosystem.report.prose import Name, Sentence, count, listed, name, sentence, shorten, signed
 from ecosystem.report.provenance import provenance
-from ecosystem.report.style import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,17 +24,6 @@ TEMPLATE = "comparison.html.j2"
 _MOST_IN_TABLE = 14
 _MOST_TOPICS = 60
 _LEVELS = (0.2, 0.45, 0.7)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure on the page, as a data URI."""
-
-    number: int
-    title: str
-    caption: str
-    alt: str
-    source: str
 
 
 @dataclass(frozen=True)
@@ -80,18 +65,7 @@ def render(found: Comparison, manifest: Mapping[str, Any]) -> str:
     manifest : mapping
         How it came about: command, versions, hashes.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.tests["name"] = lambda part: isinstance(part, Name)
-    environment.filters |= {
-        "signed": signed,
-        "decimal": decimal,
-        "percent": prose.percent,
-        "count": lambda number, noun: count(int(number), noun),
-    }
-    template = environment.from_string(Path(__file__).with_name(TEMPLATE).read_text("utf-8"))
-    return template.render(_content(found, manifest))
+    return page.render(TEMPLATE, _content(found, manifest))
 
 
 def _content(found: Comparison, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,7 +189,7 @@ def _bridge(found: Comparison, k: int) -> dict[str, Any]:
     }
 
 
-def _pictures(found: Comparison) -> dict[str, Picture]:
+def _pictures(found: Comparison) -> dict[str, page.Picture]:
     """Return the figures that there is something to draw in, numbered."""
     several, shared = len(found.corpora.speakers) > 2, bool(found.areas)
     wanted: list[tuple[str, bool, Callable[[Comparison], Figure], str, str, str]] = [
@@ -256,16 +230,6 @@ def _pictures(found: Comparison) -> dict[str, Picture]:
             "The affinities are in pairs.parquet.",
         ),
     ]
-    pictures: dict[str, Picture] = {}
-    for key, there, draw, title, caption, alt in wanted:
-        if there:
-            number = len(pictures) + 1
-            pictures[key] = Picture(number, title, caption, shorten(f"{title}. {alt}", 400), _data_uri(draw(found)))
-    return pictures
-
-
-def _data_uri(figure: Figure) -> str:
-    content = io.BytesIO()
-    with style():
-        figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    drawn = {key: page.png_of(draw(found)) for key, there, draw, *_ in wanted if there}
+    told = [(key, title, caption, shorten(f"{title}. {alt}", 400)) for key, _, _, title, caption, alt in wanted]
+    return page.number_pictures(drawn, told)

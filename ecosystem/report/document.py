@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,7 +11,7 @@ from typing import Any
 from ecosystem.files import write_atomic
 from ecosystem.measures import CATALOGUE, NOTATION
 from ecosystem.record.reader import RunTables
-from ecosystem.report import findings, prose, story
+from ecosystem.report import findings, page, prose, story
 from ecosystem.report.chronicle import chronicle
 from ecosystem.report.deeds import Teller, capital, rows_of
 from ecosystem.report.marks import letter_of
@@ -38,18 +37,6 @@ _KINDS = {
     "leave": "leave",
 }
 _KERNELS = {"degroot": "DeGroot", "fj": "Friedkin–Johnsen", "deffuant": "Deffuant", "hk": "Hegselmann–Krause"}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure on the page; without ``source`` it is only named, as too large to embed."""
-
-    number: int
-    name: str
-    title: str
-    caption: str
-    alt: str
-    source: str
 
 
 @dataclass(frozen=True)
@@ -81,25 +68,14 @@ def write_report(folder: Path, run: RunTables | None = None) -> Path:
         The folder is not a run, or a table cannot be read.
     """
     path = folder / "report.html"
-    page = render(run or RunTables(folder))
     with write_atomic(path) as file:
-        file.write(page.encode("utf-8", "replace"))
+        file.write(render(run or RunTables(folder)).encode("utf-8", "replace"))
     return path
 
 
 def render(run: RunTables) -> str:
     """Return the report of a run as HTML."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.tests["name"] = lambda part: isinstance(part, Name)
-    environment.filters |= {"signed": signed, "decimal": decimal, "percent": prose.percent, "count": _count}
-    template = environment.from_string(Path(__file__).with_name(TEMPLATE).read_text("utf-8"))
-    return template.render(_content(run))
-
-
-def _count(number: int, noun: str, plural: str | None = None) -> str:
-    return count(int(number), noun, plural)
+    return page.render(TEMPLATE, _content(run))
 
 
 def _content(run: RunTables) -> dict[str, Any]:
@@ -135,7 +111,7 @@ def _content(run: RunTables) -> dict[str, Any]:
         "methods": findings.METHODS,
         "truth": findings.truth_check(run, cast),
         "held_out": findings.held_out_accuracy(run.manifest),
-        "pictures": {picture.name: picture for picture in _pictures(run.path, _figures(), spoken)},
+        "pictures": _pictures(run.path, _figures(), spoken),
         "measures": _measures(run),
         "notation": NOTATION,
         "parameters": _parameters(run),
@@ -176,23 +152,16 @@ def _figures() -> Iterable[Any]:
     return FIGURES
 
 
-def _pictures(folder: Path, figures: Iterable[Any], spoken: dict[str, tuple[str, ...]]) -> list[Picture]:
+def _pictures(folder: Path, figures: Iterable[Any], spoken: dict[str, tuple[str, ...]]) -> dict[str, page.Picture]:
     """Return the figures that were drawn, numbered, within the budget of the page."""
-    pictures: list[Picture] = []
-    left = _BUDGET
+    drawn, told = {}, []
     for figure in figures:
-        path = folder / "figures" / f"{figure.name}.png"
-        if not path.is_file():
-            continue
-        size = (path.stat().st_size + 2) // 3 * 4
-        source = ""
-        if size <= left:
-            source = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-            left -= size
+        path, _ = page.figure_files(folder, figure.name)
+        if path.is_file():
+            drawn[figure.name] = path.read_bytes()
         alt = "".join(spoken.get(figure.name, ("The numbers behind it are in the tables of the run.",)))
-        number = len(pictures) + 1
-        pictures.append(Picture(number, figure.name, figure.title, figure.caption, f"{figure.title}. {alt}", source))
-    return pictures
+        told.append((figure.name, figure.title, figure.caption, f"{figure.title}. {alt}"))
+    return page.number_pictures(drawn, told, _BUDGET)
 
 
 def _kinds(counts: dict[str, int]) -> Sentence:

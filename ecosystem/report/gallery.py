@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ecosystem.files import write_atomic
 from ecosystem.record.reader import RunTables
 from ecosystem.report.arrays import read_columns
 from ecosystem.report.heatmaps import draw_affinity, draw_importance
 from ecosystem.report.latents import draw_trajectories, draw_utterances
 from ecosystem.report.network import draw_network
+from ecosystem.report.page import figure_files, save_figure
 from ecosystem.report.series import draw_measures, draw_skill
-from ecosystem.report.style import style
+from ecosystem.report.style import RC, style
 from ecosystem.report.support import draw_predictions
 from ecosystem.report.timeline import draw_timeline
 
@@ -126,11 +126,6 @@ FIGURES: tuple[FigureSpec, ...] = (
 )
 """All figures, in the report's order."""
 
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
-    "svg": {"metadata": {"Date": None}},
-}
-
 
 def write_figures(folder: Path, run: RunTables | None = None) -> list[Path]:
     """Draw the figures of a run into ``folder/figures`` as PNG and SVG; return the files.
@@ -143,18 +138,14 @@ def write_figures(folder: Path, run: RunTables | None = None) -> list[Path]:
         The same run, where its tables have been read already.
     """
     run = run or RunTables(folder)
-    written = []
+    written: list[Path] = []
     spoken = len(read_columns(run, "statements", "statement")["statement"])
     with _thrift(), style():
         for spec in FIGURES:
             if spec.of_words and not spoken:
                 continue
-            figure = spec.draw(run)
-            for suffix, options in _OPTIONS.items():
-                path = folder / "figures" / f"{spec.name}.{suffix}"
-                with write_atomic(path) as file:
-                    figure.savefig(file, format=suffix, **options)
-                written.append(path)
+            save_figure(spec.draw(run), folder, spec.name, RC["savefig.dpi"])
+            written += figure_files(folder, spec.name)
     return written
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecosystem.files import write_atomic
 from ecosystem.measures import CATALOGUE
-from ecosystem.report import prose
-from ecosystem.report.prose import Name, Sentence, count, decimal, listed, sentence, signed
+from ecosystem.report import page
+from ecosystem.report.prose import Name, Sentence, count, listed, sentence, shorten
 from ecosystem.report.provenance import provenance
 from ecosystem.report.story import Cast
-from ecosystem.report.style import WIDTH, style
 from ecosystem.report.variants_arrays import ENTRIES, KERNELS, Contrast, heading
 from ecosystem.report.variants_figures import FIGURES, divided_topic
 from ecosystem.report.variants_story import lines, summarise
@@ -52,26 +48,8 @@ MEANINGS = {
 }
 """What kernels and entry rules do, and who proposed them."""
 
-_DPI = 150
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "png": {"metadata": {"Software": None}, "dpi": _DPI},
-    "svg": {"metadata": {"Date": None}},
-}
-
 
 _MARKED = " Dashed lines mark interventions; each variant’s own report says what they were."
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure on the page, as a data URI, and how wide it is, as a share of the widest."""
-
-    number: int
-    title: str
-    caption: str
-    alt: str
-    source: str
-    share: float
 
 
 def write_figures(folder: Path, contrast: Contrast) -> dict[str, bytes]:
@@ -79,23 +57,15 @@ def write_figures(folder: Path, contrast: Contrast) -> dict[str, bytes]:
 
     How alike the final coalitions are takes two variants, and opinions take someone who says something.
     """
-    drawn: dict[str, bytes] = {}
     missing = {
         *(() if len(contrast.variants) > 1 else ("agreement",)),
         *(() if contrast.opinionated else ("opinions",)),
     }
-    with style():
-        for spec in FIGURES:
-            if spec.name in missing:
-                continue
-            figure = spec.draw(contrast)
-            for suffix, options in _OPTIONS.items():
-                path = folder / "figures" / f"{spec.name}.{suffix}"
-                with write_atomic(path) as file:
-                    figure.savefig(file, format=suffix, **options)
-                if suffix == "png":
-                    drawn[spec.name] = path.read_bytes()
-    return drawn
+    return {
+        spec.name: page.save_figure(spec.draw(contrast), folder, spec.name)
+        for spec in FIGURES
+        if spec.name not in missing
+    }
 
 
 def render(contrast: Contrast, manifest: Mapping[str, Any], pictures: Mapping[str, bytes], links: Sequence[str]) -> str:
@@ -112,18 +82,7 @@ def render(contrast: Contrast, manifest: Mapping[str, Any], pictures: Mapping[st
     links : sequence of str
         Where the report of each variant is, relative to the page.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.tests["name"] = lambda part: isinstance(part, Name)
-    environment.filters |= {
-        "signed": signed,
-        "decimal": decimal,
-        "percent": prose.percent,
-        "count": lambda number, noun: count(int(number), noun),
-    }
-    template = environment.from_string(Path(__file__).with_name(TEMPLATE).read_text("utf-8"))
-    return template.render(_content(contrast, manifest, pictures, links))
+    return page.render(TEMPLATE, _content(contrast, manifest, pictures, links))
 
 
 def _content(
@@ -165,7 +124,7 @@ def _title(contrast: Contrast) -> Sentence:
 
 def _pictures(
     contrast: Contrast, drawn: Mapping[str, bytes], cast: Cast, summary: Sequence[Sentence]
-) -> dict[str, Picture]:
+) -> dict[str, page.Picture]:
     topic = list(cast.topics.values())[divided_topic(contrast)]
     alts = {
         "opinions": f"The topic most divided at the first step is {topic}. In words: " + "".join(summary[0]),
@@ -173,20 +132,17 @@ def _pictures(
         "together": "Who ends together is told in words in the summary.",
         "agreement": "The most important of its numbers are told in the summary.",
     }
-    found: dict[str, Picture] = {}
     marked = _MARKED if len(contrast.run.interventions) else ""
-    for spec in FIGURES:
-        if spec.name in drawn:
-            source = f"data:image/png;base64,{base64.b64encode(drawn[spec.name]).decode()}"
-            alt = prose.shorten(f"{spec.title}. {alts[spec.name]}", 500)
-            caption = spec.caption + (marked if spec.of_time else "")
-            found[spec.name] = Picture(len(found) + 1, spec.title, caption, alt, source, _share(drawn[spec.name]))
-    return found
-
-
-def _share(png: bytes) -> float:
-    """Return how wide a figure is, as a share of the widest: the width stands in a PNG's first chunk."""
-    return min(int.from_bytes(png[16:20]) / (WIDTH * _DPI), 1.0)
+    told = (
+        (
+            spec.name,
+            spec.title,
+            spec.caption + (marked if spec.of_time else ""),
+            shorten(f"{spec.title}. {alts[spec.name]}", 500),
+        )
+        for spec in FIGURES
+    )
+    return page.number_pictures(drawn, told)
 
 
 def _shared(parameters: Parameters) -> list[tuple[str, str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,36 +13,18 @@ from ecosystem.files import write_atomic
 from ecosystem.measures import CATALOGUE
 from ecosystem.progress import Progress
 from ecosystem.record.reader import RunTables
-from ecosystem.report import prose
+from ecosystem.report import page, prose
 from ecosystem.report.deeds import rows_of
 from ecosystem.report.experiments.fork_effects import ENOUGH, find_effects, find_parting
 from ecosystem.report.experiments.fork_figures import APART, FIGURES, Sources
 from ecosystem.report.experiments.fork_story import Tale, contrast, debate_name, number, over_replicates, summarise
-from ecosystem.report.prose import Name, count
 from ecosystem.report.provenance import provenance
 from ecosystem.report.story import Cast
-from ecosystem.report.style import style
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEMPLATE = "fork.html.j2"
-
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "png": {"metadata": {"Software": None}, "dpi": 150},
-    "svg": {"metadata": {"Date": None}},
-}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure on the page, as a data URI."""
-
-    number: int
-    title: str
-    caption: str
-    alt: str
-    source: str
+TEMPLATE = "experiments/fork.html.j2"
 
 
 def write_page(
@@ -72,19 +53,14 @@ def write_page(
     tale = Tale(parent, changed, at, manifest["fork"]["changes"], find_parting(parent, changed), Cast.of(parent))
     drawn: dict[str, bytes] = {}
     never = not (divergence[["said", "company", "alignment"]] > 0).any(axis=None)
-    with style():
-        for done, spec in enumerate(FIGURES, 1):
-            if never and spec.name == "divergence":
-                continue
-            figure = spec.draw(sources)
-            for suffix, options in _OPTIONS.items():
-                with write_atomic(folder / "figures" / f"{spec.name}.{suffix}") as file:
-                    figure.savefig(file, format=suffix, **options)
-            drawn[spec.name] = (folder / "figures" / f"{spec.name}.png").read_bytes()
-            tell(stage, done, total)
-    page = render(tale, sources, manifest, drawn, _links(folder, parent, changed))
+    for done, spec in enumerate(FIGURES, 1):
+        if never and spec.name == "divergence":
+            continue
+        drawn[spec.name] = page.save_figure(spec.draw(sources), folder, spec.name)
+        tell(stage, done, total)
+    html = render(tale, sources, manifest, drawn, _links(folder, parent, changed))
     with write_atomic(folder / "report.html") as file:
-        file.write(page.encode("utf-8", "replace"))
+        file.write(html.encode("utf-8", "replace"))
     tell(stage, total, total)
 
 
@@ -106,13 +82,7 @@ def render(
     links : tuple of two str
         Where the reports of the run that forked and of the changed one are, relative to the page.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.tests["name"] = lambda part: isinstance(part, Name)
-    environment.filters["count"] = lambda n, noun: count(int(n), noun)
-    template = environment.from_string(Path(__file__).with_name(TEMPLATE).read_text("utf-8"))
-    return template.render(_content(tale, sources, manifest, drawn, links))
+    return page.render(TEMPLATE, _content(tale, sources, manifest, drawn, links))
 
 
 def _content(
@@ -174,14 +144,14 @@ def _ways(row: Mapping[str, Any]) -> str:
     return f"{row['same_way']} of {row['n']}" if row["n"] else prose.MISSING
 
 
-def _pictures(drawn: Mapping[str, bytes], told: str) -> dict[str, Picture]:
-    found: dict[str, Picture] = {}
-    for spec in FIGURES:
-        if spec.name in drawn:
-            source = f"data:image/png;base64,{base64.b64encode(drawn[spec.name]).decode()}"
-            alt = prose.shorten(f"{spec.title}. In words: {told}", 500)
-            found[spec.name] = Picture(len(found) + 1, spec.title, spec.caption, alt, source)
-    return found
+def _pictures(drawn: Mapping[str, bytes], told: str) -> dict[str, page.Picture]:
+    return page.number_pictures(
+        drawn,
+        (
+            (spec.name, spec.title, spec.caption, prose.shorten(f"{spec.title}. In words: {told}", 500))
+            for spec in FIGURES
+        ),
+    )
 
 
 def _links(folder: Path, parent: RunTables, changed: RunTables) -> tuple[str, str]:

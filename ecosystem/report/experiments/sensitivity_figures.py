@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.files import write_atomic
 from ecosystem.report.experiments.sensitivity_story import digits, ranked, what
+from ecosystem.report.page import drop_figure, save_figure
 from ecosystem.report.prose import count, decimal
-from ecosystem.report.style import FAINT, INK, PALETTE, WIDTH, fit, new_figure, panel, style, styled, text_width
+from ecosystem.report.style import FAINT, INK, PALETTE, WIDTH, fit, new_figure, panel, styled, text_width
 from ecosystem.sweep.design import Axis
 from ecosystem.sweep.sensitivity import is_ordered, position
 from ecosystem.sweep.study import Study
@@ -27,27 +27,15 @@ FIRST, TOTAL, SPREAD = PALETTE[4], PALETTE[0], PALETTE[1]
 """Colours: first order, what ranks the parameters, and sigma."""
 
 _WHISKER: dict[str, Any] = {"fmt": "none", "ecolor": INK, "elinewidth": 1.0, "capsize": 2.5}
-_DPI = 150
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "png": {"metadata": {"Software": None}, "dpi": _DPI},
-    "svg": {"metadata": {"Date": None}},
-}
 _ACROSS = 3
 
 
 def write_figure(folder: Path, study: Study) -> bytes | None:
     """Draw the figure into ``folder/figures`` as PNG and SVG; return the PNG, or None where nothing is defined."""
-    paths = {suffix: folder / "figures" / f"{NAME}.{suffix}" for suffix in _OPTIONS}
     if not study.indices.defined:
-        for path in paths.values():
-            path.unlink(missing_ok=True)
+        drop_figure(folder, NAME)
         return None
-    figure = draw(study)
-    with style():
-        for suffix, path in paths.items():
-            with write_atomic(path) as file:
-                figure.savefig(file, format=suffix, **_OPTIONS[suffix])
-    return paths["png"].read_bytes()
+    return save_figure(draw(study), folder, NAME)
 
 
 def draw(study: Study) -> Figure:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ecosystem.report import prose
-from ecosystem.report.experiments.sensitivity_figures import span
+from ecosystem.report import page, prose
+from ecosystem.report.experiments.sensitivity_figures import NAME, span
 from ecosystem.report.experiments.sensitivity_story import cautions, finding, ranked, what
-from ecosystem.report.prose import Name, count, decimal
+from ecosystem.report.prose import Name, decimal
 from ecosystem.report.provenance import provenance
 from ecosystem.scenario import Parameters, Scenario
 from ecosystem.sweep.study import Study
 
-TEMPLATE = "sensitivity.html.j2"
+TEMPLATE = "experiments/sensitivity.html.j2"
 
 METHODS = {"sobol": "Sobol’ indices", "morris": "Morris’s elementary effects", "oat": "One parameter at a time"}
 
@@ -37,15 +34,6 @@ _HEADS: dict[str, tuple[tuple[str, str, str], ...]] = {
 """Columns of the table of indices, by method: title, index, and what its interval is named for."""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure on the page, as a data URI."""
-
-    caption: str
-    alt: str
-    source: str
-
-
 def render(study: Study, scenario: Scenario, manifest: Mapping[str, Any], picture: bytes | None) -> str:
     """Return the page of a sensitivity analysis as HTML.
 
@@ -60,20 +48,15 @@ def render(study: Study, scenario: Scenario, manifest: Mapping[str, Any], pictur
     picture : bytes, optional
         The figure as PNG, where there is one.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"count": lambda number, noun: count(int(number), noun)}
-    template = environment.from_string(Path(__file__).with_name(TEMPLATE).read_text("utf-8"))
-    return template.render(_content(study, scenario, manifest, picture))
+    return page.render(TEMPLATE, _content(study, scenario, manifest, picture))
 
 
 def _content(study: Study, scenario: Scenario, manifest: Mapping[str, Any], picture: bytes | None) -> dict[str, Any]:
     """Return everything that the template shows."""
     samples, sentence = study.indices.samples, finding(study)
-    varied = set(samples.names)
+    varied, title = set(samples.names), f"What matters for “{study.definition.title}”"
     return {
-        "title": f"What matters for “{study.definition.title}”",
+        "title": title,
         "debate": Name(" ".join(study.title.split())),
         "study": study,
         "what": what(study),
@@ -87,7 +70,7 @@ def _content(study: Study, scenario: Scenario, manifest: Mapping[str, Any], pict
         "heads": [head for head, _, _ in _HEADS[samples.method]],
         "lines": _lines(study),
         "additive": _interval(*study.indices.additive),
-        "picture": _picture(study, sentence, picture),
+        "pictures": _pictures(study, title, sentence, picture),
         "varied": [
             (axis.name, span(axis), Parameters.model_fields[axis.name].description or "") for axis in samples.axes
         ],
@@ -136,9 +119,7 @@ def _interval(value: float, low: float, high: float, places: int = 2) -> str:
     return f"{decimal(value, places)} ({decimal(low, places)} to {decimal(high, places)})"
 
 
-def _picture(study: Study, sentence: str, png: bytes | None) -> Picture | None:
-    if png is None:
-        return None
+def _pictures(study: Study, title: str, sentence: str, png: bytes | None) -> dict[str, page.Picture]:
     method = study.indices.samples.method
     alt = prose.shorten(f"{METHODS[method]} for {what(study)}. {sentence}", 600)
-    return Picture(_CAPTIONS[method], alt, f"data:image/png;base64,{base64.b64encode(png).decode()}")
+    return page.number_pictures({} if png is None else {NAME: png}, [(NAME, title, _CAPTIONS[method], alt)])

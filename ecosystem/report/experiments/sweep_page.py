@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +10,18 @@ from ecosystem.errors import InputError
 from ecosystem.files import write_atomic
 from ecosystem.measures import CATALOGUE
 from ecosystem.progress import Progress, silent
-from ecosystem.report import prose
+from ecosystem.report import page
 from ecosystem.report.experiments import sweep_lines, sweep_story
 from ecosystem.report.experiments.sweep_effects import by_points
 from ecosystem.report.experiments.sweep_figures import FIGURES
 from ecosystem.report.experiments.sweep_response import Response
-from ecosystem.report.prose import Name, count
+from ecosystem.report.prose import Name, shorten
 from ecosystem.report.provenance import provenance
-from ecosystem.report.style import WIDTH, style
 from ecosystem.scenario import Parameters
 from ecosystem.sweep.reader import SweepTables
 
-TEMPLATE = "sweep.html.j2"
+TEMPLATE = "experiments/sweep.html.j2"
 
-_DPI = 150
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "png": {"metadata": {"Software": None}, "dpi": _DPI, "pil_kwargs": {"compress_level": 4}},
-    "svg": {"metadata": {"Date": None}},
-}
 _SEEDS = 20
 
 _OF_MAKING = ("weights_sha256", "corpora_sha256", "git_commit", "python", "platform", "versions")
@@ -41,18 +33,6 @@ _CAPTIONS = {
     "phases": "The scale of colours spans no less than a usual band, so that differences within chance look alike.",
     "over-time": "The same scale in every panel of a row. Dashed lines, if any, are interventions.",
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure on the page, as a data URI, and how wide it is, as a share of the widest."""
-
-    number: int
-    title: str
-    caption: str
-    alt: str
-    source: str
-    share: float
 
 
 def write_report(folder: Path, tell: Progress = silent) -> None:
@@ -79,16 +59,10 @@ def write_figures(folder: Path, response: Response) -> dict[str, bytes]:
     drawn: dict[str, bytes] = {}
     for spec in FIGURES:
         figure = spec.draw(response)
-        paths = {suffix: folder / "figures" / f"{spec.name}.{suffix}" for suffix in _OPTIONS}
         if figure is None:
-            for path in paths.values():
-                path.unlink(missing_ok=True)  # of fewer runs, before these
-            continue
-        with style():
-            for suffix, options in _OPTIONS.items():
-                with write_atomic(paths[suffix]) as file:
-                    figure.savefig(file, format=suffix, **options)
-        drawn[spec.name] = paths["png"].read_bytes()
+            page.drop_figure(folder, spec.name)  # of fewer runs, before these
+        else:
+            drawn[spec.name] = page.save_figure(figure, folder, spec.name)
     return drawn
 
 
@@ -102,12 +76,7 @@ def render(response: Response, pictures: Mapping[str, bytes]) -> str:
     pictures : mapping of str to bytes
         Figures as PNG, by name; those that are missing are left out.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"count": lambda number, noun: count(int(number), noun)}
-    template = environment.from_string(Path(__file__).with_name(TEMPLATE).read_text("utf-8"))
-    return template.render(_content(response, pictures))
+    return page.render(TEMPLATE, _content(response, pictures))
 
 
 def _content(response: Response, pictures: Mapping[str, bytes]) -> dict[str, Any]:
@@ -154,16 +123,14 @@ def _content(response: Response, pictures: Mapping[str, bytes]) -> dict[str, Any
     }
 
 
-def _pictures(drawn: Mapping[str, bytes], told: str) -> dict[str, Picture]:
-    found: dict[str, Picture] = {}
-    for spec in FIGURES:
-        if spec.name in drawn:
-            source = f"data:image/png;base64,{base64.b64encode(drawn[spec.name]).decode()}"
-            alt = prose.shorten(f"{spec.title}. In words: {told}", 500)
-            # The width stands in a PNG's first chunk.
-            share = min(int.from_bytes(drawn[spec.name][16:20]) / (WIDTH * _DPI), 1.0)
-            found[spec.name] = Picture(len(found) + 1, spec.title, _CAPTIONS[spec.name], alt, source, share)
-    return found
+def _pictures(drawn: Mapping[str, bytes], told: str) -> dict[str, page.Picture]:
+    return page.number_pictures(
+        drawn,
+        (
+            (spec.name, spec.title, _CAPTIONS[spec.name], shorten(f"{spec.title}. In words: {told}", 500))
+            for spec in FIGURES
+        ),
+    )
 
 
 def _few(labels: list[str], most: int = 12) -> list[str]:

@@ -138,7 +138,7 @@ def print_variants(found: dict[str, Any]) -> None:
 def print_plan(found: dict[str, Any]) -> None:
     """Print what a sweep is about to do, on stderr: runs, what is done already, an estimate of time and disk."""
     axes = " x ".join(_axis_words(axis) for axis in found["axes"])
-    how = "" if found["design"] == "grid" else f"{found['design']} design, "
+    how = "" if found["design"] in ("grid", "given") else f"{found['design']} design, "
     points, runs = _counted(found["points"], "design point"), _counted(found["runs"], "run")
     lines = [f"{runs}: {points} ({how}{axes}) x {_counted(found['replicates'], 'seed')}"]
     left = found["runs"] - found["done"]
@@ -146,7 +146,7 @@ def print_plan(found: dict[str, Any]) -> None:
         lines.append(f"{found['done']:,} done already, {left:,} to do")
     if left and found["seconds"] is not None:
         workers = _counted(found["workers"], "worker")
-        lines.append(f"about {duration(found['seconds'])} on {workers}, {size(found['bytes'])} on disk")
+        lines.append(f"about {duration(found['seconds'])} of runs on {workers}, {size(found['bytes'])} on disk")
     sys.stderr.write("; ".join(lines) + f"\nin {found['sweep']}\n")
 
 
@@ -175,7 +175,9 @@ def print_sweep(found: dict[str, Any]) -> None:
     failed = f", {found['failed']:,} failed" if found["failed"] else ""
     sys.stderr.write(f"{found['done']:,} of {_counted(found['runs'], 'run')} on disk{failed}\n")
     for error in found["errors"][:5]:
-        sys.stderr.write(one_line(f"failed: {error['point']}, seed {error['seed']}: {error['error']}") + "\n")
+        where = ", ".join(f"{name}={value}" for name, value in error["point"].items())
+        more = f" and {error['runs'] - 1:,} more runs" if error["runs"] > 1 else ""
+        sys.stderr.write(one_line(f"failed: {where}, seed {error['seed']}{more}: {error['error']}") + "\n")
 
 
 def print_sensitivity(found: dict[str, Any]) -> None:

@@ -88,7 +88,7 @@ class Fork:
 
     def summary(self) -> dict[str, Any]:
         """Return what ``ecosystem fork --json`` prints: where things are, where the branches part, what differs."""
-        from ecosystem.report.experiments.fork_effects import outline
+        from ecosystem.report.experiments.fork_effects import changes_nothing, outline
 
         said = self.run.manifest["fork"]
         return {
@@ -98,6 +98,7 @@ class Fork:
             "of": str(self.parent.path),
             "at": said["at"],
             "changes": said["changes"],
+            "nothing_changes": changes_nothing(self.parent.scenario, said["at"], said["changes"]),
             "steps": self.run.manifest["parameters"]["steps"],
             **outline(self.parent, self.run, self.divergence, self.effects),
         }
@@ -116,7 +117,7 @@ class Fork:
             "Fork of": f"{found['of']}, after step {found['at']}",
             "Changes": changes,
             "Branches part at step": found["parts_at"] or "no step",
-            "Clearly different at the end": clear,
+            "Clearly different at the end": f"{clear} (by chance alone about {found['by_chance']:g})",
             "Report": found["report"],
         }
         body = "".join(
@@ -149,7 +150,8 @@ def fork(
     at : int
         The last step that stays as it was, from 0 to the one before the run's last.
     seeds : int
-        Replicates in which the branches are compared, the run's own random numbers among them.
+        Replicates in which the branches are compared, the run's own random numbers among them; one where every
+        parameter is given the value that it has.
     out : str or Path, optional
         Folder for runs, by default ``runs``: the fork goes to ``<out>/<scenario>/<UTC time>-s<seed>-<config hash>``,
         the comparison beside it, to ``<the same>-forked``.
@@ -164,7 +166,8 @@ def fork(
     Raises
     ------
     InputError
-        The run, the step, a parameter, the weights or the output folder cannot be used.
+        The run, the step, a parameter, the weights or the output folder cannot be used. Whatever is raised, no folder
+        is left.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -172,14 +175,17 @@ def fork(
     from ecosystem.record.folder import PARTIAL, new_folder, publish
     from ecosystem.record.lock import locked
     from ecosystem.record.manifest import config_hash
+    from ecosystem.report.experiments.fork_effects import changes_nothing
 
     tell = progress or silent
     parent = _finished(run)
-    at, seeds = _step(parent, at), _whole("seeds", seeds, 1, MOST_SEEDS)
+    at, seeds = _step(parent, at), _whole("--seeds", seeds, 1, MOST_SEEDS)
     shock = _shock(parent.scenario, at, changes)
     scenario = _shocked(parent.scenario, shock)
     jepa, weights_hash = _same_weights(parent, weights)
     done = {} if shock is None else shock.changes
+    if changes_nothing(parent.scenario, at, done):
+        seeds = 1  # the branches are the same whatever is drawn
     said = {"of": str(parent.path.resolve()), "at": at, "changes": done}
     folder = new_folder(Path(out or RUNS), scenario.name, scenario.parameters.seed, config_hash(scenario, weights_hash))
     # One BLAS thread, as in any run: sums keep their order.
@@ -189,17 +195,21 @@ def fork(
             origin = _origin(parent, scenario, jepa, at, folder)
             changed = carry_out(folder, scenario, jepa, weights_hash, tell, fork=said)
         beside = changed.path.with_name(changed.path.name + _ENDING + PARTIAL)
-        beside.mkdir()
-        with _whole_or_not_at_all(beside), locked(beside):
-            _compare(beside, parent, changed, origin, seeds, tell)
-            return Fork(publish(beside), changed, parent)
+        with _whole_or_not_at_all(changed.path, beside):
+            beside.mkdir()
+            with locked(beside):
+                _compare(beside, parent, changed, origin, seeds, tell)
+                return Fork(publish(beside), changed, parent)
 
 
 def _finished(run: str | Path | RunTables) -> Run:
     """Return a finished run with its scenario read."""
     from ecosystem.record.manifest import CONFIG
     from ecosystem.report.notebook import Run
+    from ecosystem.sweep.reader import is_sweep
 
+    if isinstance(run, str | Path) and is_sweep(Path(run)):
+        raise InputError(str(run), "is a sweep; a run is needed, as `ecosystem run` makes")
     found = run if isinstance(run, Run) else Run(run if isinstance(run, str | Path) else run.path)
     where = str(found.path)
     if not (found.path / CONFIG).is_file() or not isinstance(found.manifest.get("parameters"), dict):
@@ -226,7 +236,7 @@ def _step(parent: Run, at: Any) -> int:
     from ecosystem.record.inherit import checkpoint_path
 
     p = parent.scenario.parameters
-    step = _whole("at", at, 0, p.steps - 1)
+    step = _whole("--at", at, 0, p.steps - 1)
     base = step - step % p.checkpoint_every
     if base and not checkpoint_path(parent.path, base).is_file():
         missing, first = checkpoint_path(parent.path, base), p.checkpoint_every
@@ -238,10 +248,10 @@ def _shock(scenario: Scenario, at: int, changes: Mapping[str, Any]) -> Shock | N
     """Return the changes, checked against the parameters as they stand, as a shock at the step after the fork."""
     for name in changes:
         if name not in Parameters.model_fields:
-            raise InputError(brief(name), f"is not a parameter{nearest(name, Parameters.model_fields)}")
+            raise InputError(f"--set {brief(name)}", f"is not a parameter{nearest(name, Parameters.model_fields)}")
         if name not in LIVE:
             why = "cannot change while a debate goes on; `ecosystem run ... --set` changes it from the start"
-            raise InputError(name, f"{why}; accepted: {', '.join(LIVE)}")
+            raise InputError(f"--set {name}", f"{why}; accepted: {', '.join(LIVE)}")
     if not changes:
         return None
     due = [event for event in scenario.interventions if isinstance(event, Shock) and event.step <= at + 1]
@@ -251,7 +261,8 @@ def _shock(scenario: Scenario, at: int, changes: Mapping[str, Any]) -> Shock | N
     try:
         checked = Parameters.model_validate({**standing, **changes})
     except ValidationError as error:
-        raise explain(error, "parameters", Parameters) from None
+        field, _, what = str(explain(error, "", Parameters)).removeprefix(": ").partition(": ")
+        raise InputError(f"--set {field}", what) from None
     return Shock(kind="shock", step=at + 1, **{name: getattr(checked, name) for name in LIVE if name in changes})
 
 
@@ -326,10 +337,11 @@ def _compare(folder: Path, parent: Run, changed: Run, origin: Origin, seeds: int
 
 
 @contextmanager
-def _whole_or_not_at_all(folder: Path) -> Iterator[None]:
-    """Remove a partial folder where something goes wrong: a fork is made anew, not resumed."""
+def _whole_or_not_at_all(*folders: Path) -> Iterator[None]:
+    """Remove folders that this fork made where something goes wrong: a fork is made anew, not resumed."""
     try:
         yield
     except BaseException:
-        discard(folder)
+        for folder in folders:
+            discard(folder)
         raise

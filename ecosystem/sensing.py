@@ -199,6 +199,8 @@ def plan_sensitivity(
 
     axes = read_axes(over, "--over")
     for axis in axes:
+        if len(axis.values) == 1:
+            raise InputError(f"--over {axis.name}", "found one value; at least two, or a range, are accepted")
         if axis.name in parameters and method != "oat":
             raise InputError(f"--set {axis.name}", "is set and varied; either is accepted, except with oat")
     checked = load_scenario(scenario, **parameters)

@@ -107,8 +107,8 @@ def plan_sweep(
             raise InputError("--samples", "is for sampled designs; a grid has every combination of values")
         points = grid(axes)
     else:
-        if samples is None or samples < 1:
-            raise InputError("--samples", f"found {samples}; a {design} design needs a number of points")
+        if not samples or samples < 1:
+            raise InputError("--samples", f"is missing; a {design} design needs a number of points")
         points = sample(axes, design, samples, checked.parameters.seed)
     return make_plan(checked, axes, points, seeds, weights_hash(weights), design)
 

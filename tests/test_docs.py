@@ -49,7 +49,7 @@ def test_links_lead_somewhere() -> None:
 def test_readme_has_its_two_commands() -> None:
     readme = (ROOT / "README.md").read_text()
     assert "pip install -e . && ecosystem run climate-debate\n" in readme
-    assert 'pip install -e ".[test]" && pytest\n' in readme
+    assert 'pip install -e ".[test]" && pytest -n auto\n' in readme
 
 
 def test_changelog_and_citation_know_the_version() -> None:

@@ -415,7 +415,9 @@ def test_nothing_to_do() -> None:
 # Whole programs.
 
 WORK = """
-import os, sys, time
+import os, signal, sys, time
+# Whoever started the tests in the background has had Ctrl-C ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from ecosystem.sweep.dispatch import dispatch
 from ecosystem.sweep.executors import open_executor
 with open("times", "a") as file:

@@ -19,8 +19,8 @@ from ecosystem.forking import Fork, fork
 from ecosystem.measures import CATALOGUE
 from ecosystem.record.folder import RunWriter
 from ecosystem.record.manifest import CONFIG
-from ecosystem.report.experiments.fork_effects import find_effects, find_parting
-from ecosystem.report.experiments.fork_story import lone_events
+from ecosystem.report.experiments.fork_effects import by_chance, find_effects, find_parting, sign_test
+from ecosystem.report.experiments.fork_story import chance_alone, lone_events
 from ecosystem.scenario import Scenario
 from ecosystem.sweep.branches import Origin
 
@@ -301,12 +301,38 @@ def test_the_page(forked: Fork) -> None:
 
 def test_the_page_says_so_where_nothing_differs(parent: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_pages(monkeypatch)
-    page = (fork(parent, at=6, seeds=2, out=tmp_path).path / "report.html").read_text()
+    found = fork(parent, at=6, seeds=2, out=tmp_path)
+    page = (found.path / "report.html").read_text()
     assert "Nothing is changed: the fork is its parent, byte for byte." in page
-    assert "nothing differs between the branches, to the last step" in page
-    assert "In none of 2 replicates do coalitions differ at any step. No measure differs at all." in page
+    assert "The branches do not part, whatever random numbers are drawn: one replicate suffices to show it." in page
+    assert "Nor do coalitions differ at any step. No measure differs at all." in page
+    assert (found.summary()["seeds"], found.summary()["nothing_changes"]) == (1, True)
+    assert "chance alone" not in page
     assert 'id="events"' not in page
     assert page.count("data:image/png;base64,") == 2
+
+
+@pytest.mark.parametrize("at", [0, 10])
+def test_the_page_of_the_first_and_of_the_last_step(
+    at: int, parent: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_pages(monkeypatch)
+    found = fork(parent, at=at, seeds=2, out=tmp_path, homophily=9, bias=0, threshold=0.3)
+    page = (found.path / "report.html").read_text()
+    assert f"What if, from step {at + 1}: " in page
+    assert page.count("data:image/png;base64,") == 3
+    assert sorted(found.branches["step"].unique()) == list(range(at + 1, 12))
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_value_that_stands_already_takes_one_replicate(tmp_path: Path) -> None:
+    """Which value stands is what the last shock left, not what the scenario began with."""
+    told = run(debate(event(3, "shock", homophily=9)), tmp_path)
+    same = fork(told, at=5, seeds=4, out=tmp_path / "fork", homophily="9")
+    assert (same.summary()["seeds"], same.summary()["parts_at"]) == (1, None)
+    assert same.path.joinpath("divergence.parquet").is_file()
+    back = fork(told, at=5, seeds=4, out=tmp_path / "fork", homophily=2)
+    assert (back.summary()["seeds"], back.summary()["nothing_changes"]) == (4, False)
 
 
 def test_the_folder_is_complete(forked: Fork) -> None:
@@ -367,6 +393,24 @@ def test_effects_are_paired_by_replicate() -> None:
     assert not fewer.loc[("coalitions", "end")]["clear"]
 
 
+@pytest.mark.parametrize(
+    ("n", "size", "words"), [(5, 0.0, ""), (6, 2 / 64, "one or two"), (10, 22 / 1024, "none or one")]
+)
+def test_how_many_measures_chance_alone_names(n: int, size: float, words: str) -> None:
+    """The sign test of ten is below .05 for 10 of 10 and for 9 of 10: 2 (1 + 10) of 1,024 ways."""
+    effects = find_effects(made_up([[1.0]] * n, [[2.0]] * n))
+    expected, known = by_chance(effects)
+    assert known == len(CATALOGUE)
+    assert expected == pytest.approx(known * size)
+    assert chance_alone(effects) == (f"Of {known} measures chance alone would name {words}" if words else "")
+
+
+def test_the_sign_test_of_thousands() -> None:
+    """By the normal distribution, 1.96 standard deviations from half of 10,000 are 5 %."""
+    assert sign_test(5098, 10_000) == pytest.approx(0.0512, abs=1e-3)
+    assert sign_test(10_000, 10_000) == 0.0
+
+
 @pytest.mark.parametrize(("against", "clear"), [(0, True), (1, True), (2, False)])
 def test_a_replicate_without_a_difference_counts_against_it(against: int, clear: bool) -> None:
     was = [[1.0]] * 10
@@ -389,24 +433,24 @@ def test_effects_leave_out_what_is_not_defined() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"at": -1}, r"at: found -1; a whole number from 0 to 10 is accepted"),
-        ({"at": 11}, r"at: found 11; a whole number from 0 to 10 is accepted"),
-        ({"at": "5"}, r"at: found '5'; a whole number"),
-        ({"at": True}, r"at: found True; a whole number"),
-        ({"seeds": 0}, r"seeds: found 0; a whole number from 1"),
+        ({"at": -1}, r"^--at: found -1; a whole number from 0 to 10 is accepted"),
+        ({"at": 11}, r"^--at: found 11; a whole number from 0 to 10 is accepted"),
+        ({"at": "5"}, r"^--at: found '5'; a whole number"),
+        ({"at": True}, r"^--at: found True; a whole number"),
+        ({"seeds": 0}, r"^--seeds: found 0; a whole number from 1"),
         (
             {"seed": 3},
-            r"seed: cannot change while a debate goes on; `ecosystem run ... --set` changes it from the start",
+            r"^--set seed: cannot change while a debate goes on; `ecosystem run ... --set` changes it from the start",
         ),
-        ({"steps": 3}, r"steps: cannot change"),
+        ({"steps": 3}, r"^--set steps: cannot change"),
         ({"memory_size": 3}, r"memory_size: cannot change"),
         ({"learn": "none"}, r"learn: cannot change"),
         ({"checkpoint_every": 3}, r"checkpoint_every: cannot change"),
-        ({"homofily": 3}, r"homofily: is not a parameter; did you mean 'homophily'"),
-        ({"homophily": 101}, r"homophily: found 101; .*less than or equal to 100"),
-        ({"homophily": None}, r"homophily: found None"),
-        ({"entry": "free"}, r"entry: found 'free'"),
-        ({"threshold": -0.1, "threshold_rule": "quantile"}, r"threshold: found -0\.1; as a quantile"),
+        ({"homofily": 3}, r"^--set homofily: is not a parameter; did you mean 'homophily'"),
+        ({"homophily": 101}, r"^--set homophily: found 101; .*less than or equal to 100"),
+        ({"homophily": None}, r"^--set homophily: found None"),
+        ({"entry": "free"}, r"^--set entry: found 'free'"),
+        ({"threshold": -0.1, "threshold_rule": "quantile"}, r"^--set threshold: found -0\.1; as a quantile"),
         ({"weights": "no.safetensors"}, r"no\.safetensors"),
     ],
 )
@@ -426,6 +470,7 @@ def spoil(name: str) -> Callable[[Path], None]:
 
     return {
         "not a run": lambda folder: (folder / "manifest.json").unlink(),
+        "a sweep": lambda folder: (folder / "plan.json").write_text("{}"),
         "no configuration": lambda folder: (folder / CONFIG).unlink(),
         "unfinished": lambda folder: manifest(folder, status="running"),
         "other weights": lambda folder: manifest(folder, weights_sha256="0" * 64),
@@ -441,6 +486,7 @@ def spoil(name: str) -> Callable[[Path], None]:
     ("fault", "message"),
     [
         ("not a run", "is not a run's folder: it has no manifest.json"),
+        ("a sweep", "copy: is a sweep; a run is needed, as `ecosystem run` makes"),
         ("no configuration", "is not a run's folder: it has no config.yaml"),
         ("unfinished", "is a run that is 'running'; a finished one is accepted"),
         ("other weights", r"other weights than the run was made with \(SHA-256 \w{12}\.\.\., not 000000000000\.\.\.\)"),
@@ -483,7 +529,7 @@ STAGES = [
 def test_what_is_left_of_an_interrupted_fork(
     stage: str, killed: bool, parent: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing after Ctrl-C; after a kill, which cleans up nothing, no half-written folder with a final name."""
+    """Nothing after Ctrl-C, also no run without its page; after a kill no half-written folder with a final name."""
 
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -494,11 +540,11 @@ def test_what_is_left_of_an_interrupted_fork(
     with pytest.raises(KeyboardInterrupt):
         fork(parent, at=5, seeds=2, out=tmp_path / "out", entry="nash")
     left = [path for path in tmp_path.glob("out/*/*") if not path.name.endswith(".partial")]
-    run_is_whole = stage in STAGES[2:]
+    run_is_whole = killed and stage in STAGES[2:]
     assert [path.name.endswith("-forked") for path in left] == ([False] if run_is_whole else [])
     assert all(json.loads((path / "manifest.json").read_text())["status"] == "complete" for path in left)
     if not killed:
-        assert not list(tmp_path.glob("out/*/*.partial"))
+        assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.usefixtures("plain")

@@ -303,9 +303,45 @@ def test_missing_ends_break_their_effects_alone() -> None:
 def test_nothing_known_is_no_error() -> None:
     for method, count in (("sobol", 8), ("morris", 4), ("oat", 3)):
         samples = sample(AXES, method, count, BASE, 0)
-        study = study_of(analyse(samples, np.full((len(samples.points), 2), np.nan), 0), 2)
-        assert "at too few points" in finding(study)
-        assert cautions(study)
+        study = study_of(analyse(samples, np.full((len(samples.points), 2), np.nan), 0), 2, undefined=2)
+        assert finding(study) == (
+            "“Coalitions”, the number of coalitions of two agents or more, is not defined in any run at the last step: "
+            "nothing can be said of what matters for it."
+        )
+        assert cautions(study) == []
+        assert "is not defined in any run:" in finding(replace(study, outcome="mean"))
+        failed = replace(study, failed=study.runs)
+        assert "is not known: every run failed." in finding(failed)
+        assert len(cautions(failed)) == 1
+        assert "any run that did not fail" in finding(replace(study, failed=1))
+
+
+def test_a_single_point_that_is_known_tells_too_little() -> None:
+    samples = sample(read_axes(["homophily=0:10"], "--over"), "oat", 3, BASE, 0)
+    values = np.full((len(samples.points), 2), np.nan)
+    values[0], values[1] = 1.0, 2.0
+    study = study_of(analyse(samples, values, 0), 2, undefined=4)
+    assert "at too few points" in finding(study)
+    assert "What is left" not in " ".join(cautions(study))
+
+
+def test_few_effects_are_not_told() -> None:
+    samples = sample(AXES, "morris", 6, BASE, 0)
+    means = outcomes(samples, linear)[:, 0]
+    while (~np.isnan(elementary_effects(samples, means)[0])).sum() >= 4:
+        means[samples.place[np.flatnonzero((samples.varied == 0) & ~np.isnan(means[samples.place]))[0]]] = np.nan
+    study = study_of(analyse(samples, means[:, None], 0))
+    row = study.indices.rows["homophily"]
+    left = int(row["effects"])
+    assert 0 < left < 4
+    assert all(math.isnan(row[name]) for name in ("mu", "mu_star", "mu_star_low", "mu_star_high", "sigma"))
+    if study.indices.defined:
+        assert f"homophily has too few effects ({left}) to tell" in finding(study)
+        assert ranked(study)[-1].parameter == "homophily"
+        assert isinstance(draw(study), Figure)
+    none = finding(studied("morris", 3, linear))
+    assert none.startswith("Too few effects (3 of a parameter at most) to tell what matters for “Coalitions”")
+    assert "interval" not in none
 
 
 # What is told.
@@ -315,8 +351,12 @@ def test_the_sobol_sentence_names_first_what_matters_most() -> None:
     told = finding(studied("sobol", 1024, lambda p: 3 * p["homophily"] / 10 + p["bias"] / 20))
     assert told.startswith("What matters most for “Coalitions” at the last step is homophily (total effect 0.9")
     assert ", then bias (total effect 0.1" in told
-    assert "; confidence (0.00) hardly matters." in told
+    assert "; confidence has no effect at all." in told
     assert "There is no sign of interactions" in told
+    slight = finding(studied("sobol", 1024, lambda p: p["homophily"] + 0.01 * p["bias"] + 0.2 * p["confidence"]))
+    assert "bias (0.00)" in slight
+    assert "hardly matter." in slight
+    assert "no effect at all" not in slight
 
 
 def test_the_sobol_sentence_tells_interactions_and_ties() -> None:
@@ -333,11 +373,30 @@ def test_chance_is_not_told_as_an_effect() -> None:
     assert study.indices.chance > 0.2
     told = finding(study)
     assert "is homophily (total effect" in told
-    assert "cannot be told from chance" in told
+    share = f"{study.indices.chance:.2f} of the variance between points"
+    assert told.count(f"not clearly above what chance alone would give ({share})") == 1
+    assert "cannot be told from chance" not in told
     assert any("looks like interactions" in line for line in cautions(study))
     assert any("base points (--samples)" in line for line in cautions(study))
     nothing = studied("morris", 10, lambda _: 0.0, 2, spread=1.0)
     assert finding(nothing).startswith("No parameter’s effect on “Coalitions”")
+    assert "is clearly above what chance alone would give (" in finding(nothing)
+
+
+def test_sigma_is_told_as_the_method_has_it() -> None:
+    """A σ beyond half of μ* is an interaction or a curve if it is beyond what chance gives, otherwise nothing known."""
+    straight = finding(studied("morris", 20, linear))
+    assert "No effect that matters depends much on where the parameters stand" in straight
+    study = studied("morris", 20, lambda p: (p["homophily"] - 5) * (p["bias"] - 10), 3, 0.001)
+    assert study.indices.rows["homophily"]["sigma"] > study.indices.rows["homophily"]["mu_star"]
+    said = finding(study)
+    assert "interactions, or curves." in said
+    assert "No effect that matters depends" not in said
+    noise = finding(studied("morris", 20, lambda _: 0.0, 3, 1.0))
+    assert "cannot be told: chance alone would make σ as large" in noise
+    assert "interactions" not in noise
+    alone = finding(studied("morris", 20, ishigami, 1))
+    assert "interactions, curves, or chance." in alone
 
 
 def test_one_seed_cannot_tell_chance() -> None:
@@ -348,9 +407,9 @@ def test_the_morris_sentence() -> None:
     told = finding(studied("morris", 20, linear))
     assert "is homophily (3.00, interval 3.00 to 3.00, upwards), then bias (2.00" in told
     assert "downwards)" in told
-    assert "confidence (0.00) hardly matters" in told
-    bent = finding(studied("morris", 20, ishigami))
-    assert "interactions, or curves" in bent
+    assert "confidence has no effect at all" in told
+    slight = finding(studied("morris", 20, lambda p: p["homophily"] + 0.001 * p["bias"] + 0.01 * p["confidence"]))
+    assert "hardly matter" in slight
 
 
 def test_the_sentence_of_one_at_a_time() -> None:
@@ -513,6 +572,10 @@ def test_outcomes_are_the_last_step_or_the_mean() -> None:
         ({"seeds": 0}, "--seeds: found 0"),
         ({"over": ["homophily=0:10"]}, "--over: found one parameter; sobol takes two or more, oat also one"),
         ({"over": ["homophily=0:10", "bias=3"]}, "--over bias: found one value"),
+        (
+            {"over": ["homophily=5"], "method": "oat"},
+            "--over homophily: found one value; at least two, or a range, are accepted",
+        ),
         ({"over": ["homophily=0:10", "seed=1:9"]}, "--over: found 'seed'"),
         ({"homophily": 3}, "--set homophily: is set and varied"),
     ],

@@ -270,6 +270,7 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     status, out, err = command(capsys, monkeypatch, *sweep, "--dry-run")
     assert (status, out) == (0, "")
     assert "8 runs: 4 design points (threshold 2 x threshold_rule 2) x 2 seeds; about" in err
+    assert "of runs on 1 worker" in err
     assert not folder.exists()
     status, out, err = command(capsys, monkeypatch, *sweep)
     assert status == 1

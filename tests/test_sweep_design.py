@@ -158,7 +158,7 @@ def test_a_parameter_is_not_set_and_varied() -> None:
     [
         ({"seeds": 0}, "--seeds: found 0"),
         ({"design": "lattice"}, "--design: found 'lattice'"),
-        ({"design": "latin-hypercube"}, "--samples: found None"),
+        ({"design": "latin-hypercube"}, "--samples: is missing"),
         ({"samples": 4}, "--samples: is for sampled designs"),
         ({"weights": "nowhere.safetensors"}, "nowhere.safetensors: cannot be read"),
         ({"homophly": 3}, "homophly: is not a parameter"),
@@ -201,3 +201,16 @@ def test_columns_have_the_types_of_parameters() -> None:
         "replicate": "int64", "seed": "int64", "max_coalitions": "int64", "homophily": "double", "entry": "string",
         "topic_duration": "int64",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"vary": ["homophily=0:9:3000", "bias=0:16:3000"]}, "--vary: found 9,000,000 combinations; up to 100,000"),
+        ({"seeds": 1_000_000_000}, "--seeds: found 1,000,000,000 at 2 design points; up to 1,000,000 runs"),
+        ({"vary": ["homophily=0:9"], "design": "sobol", "samples": 2**30}, "--samples: found 1,073,741,824; up to"),
+    ],
+)
+def test_plans_that_no_machine_holds_are_refused_at_once(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        plan_of(**changes)

@@ -22,6 +22,8 @@ Design = Literal["grid", "latin-hypercube", "sobol", "given"]
 
 SAMPLED: tuple[Design, ...] = ("latin-hypercube", "sobol")
 
+MOST_POINTS = 100_000
+
 _ACCEPTED = "a,b,c or low:high:count[:log] is accepted, low:high[:log] where points are sampled"
 
 
@@ -196,6 +198,9 @@ def grid(axes: Sequence[Axis]) -> tuple[dict[str, Any], ...]:
             raise InputError(
                 f"--vary {axis.name}", f"found the range {ends}; a grid needs a count, as {ends}:5, or --design another"
             )
+    count = math.prod(len(axis.values) for axis in axes)
+    if count > MOST_POINTS:
+        raise InputError("--vary", f"found {count:,} combinations; up to {MOST_POINTS:,} design points are accepted")
     names = [axis.name for axis in axes]
     return tuple(dict(zip(names, values, strict=True)) for values in itertools.product(*(axis.values for axis in axes)))
 
@@ -221,6 +226,8 @@ def sample(axes: Sequence[Axis], design: Design, count: int, seed: int) -> tuple
     """
     from scipy.stats import qmc
 
+    if count > MOST_POINTS:
+        raise InputError("--samples", f"found {count:,}; up to {MOST_POINTS:,} design points are accepted")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     if design == "sobol":
         if count & (count - 1):

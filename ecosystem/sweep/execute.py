@@ -150,6 +150,8 @@ def carry_out(
     tell = progress or silent
     began = time.time()
     workers = _workers(workers)
+    if folder.exists() and not folder.is_dir():
+        raise InputError("--out", f"{folder} is a file; a folder is accepted")
     existed = folder.is_dir()
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -24,6 +24,9 @@ _NORMAL = 1.959963984540054
 _SAME = 1e-12
 """Outcomes whose spread is below this share of their size are the same number, summed in another order."""
 
+FEWEST_EFFECTS = 4
+"""Elementary effects of a parameter below which nothing is said of it: the spread of fewer tells nothing."""
+
 COLUMNS: dict[str, tuple[str, ...]] = {
     "sobol": ("first", "first_low", "first_high", "total", "total_low", "total_high"),
     "morris": ("mu", "mu_star", "mu_star_low", "mu_star_high", "sigma", "effects"),
@@ -46,8 +49,8 @@ class Indices:
     table : DataFrame
         A row a parameter: ``parameter`` and the `COLUMNS` of the method, 95 % intervals as low and high; NaN where
         they are not defined. ``sobol``: shares of the variance. ``morris``: changes of the outcome over the whole
-        range of a parameter, or from one value of a list to another. ``oat``: highest less lowest mean of a level,
-        and the change over the whole range by a straight line.
+        range of a parameter, or from one value of a list to another, where there are `FEWEST_EFFECTS`. ``oat``:
+        highest less lowest mean of a level, and the change over the whole range by a straight line.
     means : (n_points,) float64
         The outcome at each point: its mean over the runs where it is defined.
     constant : float or None
@@ -196,7 +199,7 @@ def _morris(samples: Samples, means: Array, rng: np.random.Generator) -> _Found:
     for axis, each in zip(samples.axes, effects, strict=True):
         known = each[~np.isnan(each)]
         mu = star = half = sigma = math.nan
-        if len(known) > 1:
+        if len(known) >= FEWEST_EFFECTS:
             mu, star, sigma = float(known.mean()), float(np.abs(known).mean()), float(known.std(ddof=1))
             half = _NORMAL * float(np.abs(rng.choice(known, (_RESAMPLES, len(known)))).mean(1).std(ddof=1))
         if not is_ordered(axis.values):  # words have no direction, and the effects of three are of several pairs

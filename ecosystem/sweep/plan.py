@@ -24,6 +24,8 @@ SCENARIO = "scenario.json"
 TABLES = ("metrics", "events")
 """The tables of a run that a sweep keeps."""
 
+MOST_RUNS = 1_000_000
+
 Point = dict[str, Any]
 
 
@@ -148,10 +150,14 @@ def make_plan(
     Raises
     ------
     InputError
-        There is no replicate, or no point.
+        There is no replicate, or no point, or too many of them.
     """
     if replicates < 1:
         raise InputError("--seeds", f"found {replicates}; a whole number from 1 is accepted")
+    if len(points) * replicates > MOST_RUNS:
+        raise InputError(
+            "--seeds", f"found {replicates:,} at {len(points):,} design points; up to {MOST_RUNS:,} runs are accepted"
+        )
     if not points:
         raise InputError("points", "found none; at least one design point is needed")
     return Plan(scenario, tuple(axes), tuple(dict(point) for point in points), replicates, design, weights)

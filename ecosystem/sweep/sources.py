@@ -5,6 +5,7 @@ A worker that reads it from disk maps the arrays into memory instead of holding 
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from dataclasses import dataclass, fields
@@ -55,15 +56,17 @@ def write_sources(sources: Sources, folder: Path) -> None:
     shared = folder / SHARED
     arrays = {name: getattr(sources.reading.statements, name) for name in _ARRAYS}
     for name, array in (arrays | {"positions": sources.reading.positions}).items():
+        content = io.BytesIO()  # numpy, writing to a file itself, does not say that a disk is full
+        np.save(content, array, allow_pickle=False)
         with write_atomic(shared / f"{name}.npy") as file:
-            np.save(file, array, allow_pickle=False)
-    content = {
+            file.write(content.getbuffer())
+    described = {
         "scenario": sources.scenario.model_dump(mode="json"),
         "texts": sources.reading.statements.texts,
         "weights": sources.weights,
     }
     with write_atomic(shared / "sources.json") as file:
-        file.write(json.dumps(content, ensure_ascii=False).encode())
+        file.write(json.dumps(described, ensure_ascii=False).encode())
 
 
 @lru_cache(maxsize=2)

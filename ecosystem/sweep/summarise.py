@@ -262,4 +262,6 @@ class _Writer:
     def __exit__(self, kind: type[BaseException] | None, *_error: BaseException | TracebackType | None) -> None:
         if kind is None:
             self._flush()
-        self._to.close()
+            self._to.close()
+        else:  # the file goes; a writer left open would complain when it is collected
+            self._to.is_open = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -133,14 +134,16 @@ def try_out(job: Job, sources: Sources | str, steps: int = 6) -> Trial | None:
     short, long = (replace(job, changes={**job.changes, "steps": count}) for count in (1, steps))
     try:
         shared = read_sources(sources) if isinstance(sources, str) else sources
-        sizes, seconds = [], []
-        for one in (long, short, long):  # the first pays for what is imported on the way
+        sizes: dict[int, int] = {}
+        seconds: dict[int, float] = {}
+        for one in (long, short, long, short, long):  # the first pays for what is imported on the way
             began = time.perf_counter()
             made = perform_run(shared, one)
-            sizes.append(sum(len(encode(labelled(table, one))) for table in made.values()))
-            seconds.append(time.perf_counter() - began)
+            count = one.changes["steps"]
+            sizes[count] = sum(len(encode(labelled(table, one))) for table in made.values())
+            seconds[count] = min(seconds.get(count, math.inf), time.perf_counter() - began)
     except Exception:
         return None
     more = steps - 1
-    per_step = max(sizes[2] - sizes[1], 0) / more
-    return Trial(max(seconds[2] - seconds[1], 1e-9) / more, sizes[1] - per_step, per_step)
+    per_step = max(sizes[steps] - sizes[1], 0) / more
+    return Trial(max(seconds[steps] - seconds[1], 1e-9) / more, sizes[1] - per_step, per_step)

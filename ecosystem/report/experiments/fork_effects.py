@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import comb
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from ecosystem.measures import CATALOGUE
 from ecosystem.record.reader import RunTables
 from ecosystem.report.arrays import agent_keys, index_of, numbers, partitions, read_columns
+from ecosystem.report.lookback import standing
+from ecosystem.scenario import Scenario
 from ecosystem.sweep.branches import BRANCHES
 
 if TYPE_CHECKING:
@@ -64,6 +67,11 @@ class Parting:
         found = {field.name: getattr(self, field.name) for field in fields(self)}
         known = {name: step for name, step in found.items() if step is not None}
         return dict(sorted(known.items(), key=lambda item: item[1]))
+
+
+def changes_nothing(scenario: Scenario, at: int, changes: Mapping[str, Any]) -> bool:
+    """Return whether parameters have the values they are given already at the step after ``at``."""
+    return all(standing(scenario, name, at + 1)[-1] == value for name, value in changes.items())
 
 
 def find_parting(one: RunTables, other: RunTables) -> Parting:
@@ -191,7 +199,32 @@ def sign_test(same: int, n: int) -> float:
     >>> round(sign_test(9, 10), 4), sign_test(3, 4), sign_test(0, 0)
     (0.0215, 0.625, 1.0)
     """
-    return min(2.0 * sum(comb(n, k) for k in range(same, n + 1)) / 2.0**n, 1.0)
+    return _tails(n)[n - same]
+
+
+@lru_cache
+def _tails(n: int) -> tuple[float, ...]:
+    """Return `sign_test` for all of ``n`` on one side, for all but one, and so on.
+
+    In whole numbers: powers of two are beyond floats from 1,024 replicates on.
+    """
+    found, term, total = [], 1, 1
+    for others in range(n + 1):
+        found.append(min(2 * total / 2**n, 1.0))
+        term = term * (n - others) // (others + 1)
+        total += term
+    return tuple(found)
+
+
+def by_chance(effects: pd.DataFrame, outcome: str = "end") -> tuple[float, int]:
+    """Return how many measures chance alone makes clear on average, and of how many that are defined.
+
+    Each measure is clear by chance with the largest probability that its sign test can have below `LEVEL`, which is
+    less than that, as signs are counted: .0215 for 10 replicates. Where replicates without a difference are frequent it
+    is less still.
+    """
+    known = effects[(effects["outcome"] == outcome) & (effects["n"] > 0)]
+    return sum(max((p for p in _tails(n) if p < LEVEL), default=0.0) for n in known["n"].tolist()), len(known)
 
 
 def outline(parent: RunTables, changed: RunTables, divergence: pd.DataFrame, effects: pd.DataFrame) -> dict[str, Any]:
@@ -200,7 +233,7 @@ def outline(parent: RunTables, changed: RunTables, divergence: pd.DataFrame, eff
     ``parts_at`` is the first step at which anything differs under the run's own random numbers, ``first`` that of all
     that differs; ``apart`` in how many replicates the coalitions ever differ; ``company`` and ``agreement`` the share
     of agents in other company and the adjusted Rand index of the partitions at the end, as median, low and high;
-    ``measures`` what differs at the end.
+    ``measures`` what differs at the end; ``by_chance`` how many of these measures chance alone would make clear.
     """
     parting = find_parting(parent, changed)
     ends = divergence[divergence["step"] == divergence["step"].max()]
@@ -214,6 +247,7 @@ def outline(parent: RunTables, changed: RunTables, divergence: pd.DataFrame, eff
         "company": _spread(ends["company"].to_numpy()),
         "agreement": _spread(ends["agreement"].to_numpy()),
         "measures": [{**row, "clear": bool(row["clear"])} for row in at_end[[*columns, "clear"]].to_dict("records")],
+        "by_chance": round(by_chance(effects)[0], 1),
     }
 
 

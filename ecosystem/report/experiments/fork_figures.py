@@ -235,7 +235,7 @@ def _draw_bands(
         return
     ax.hlines(np.arange(labels.shape[1] - 1) + 0.5, *extent[:2], color="white", lw=1.0)
     for row, path in enumerate(labels.T):
-        cuts = np.union1d(np.flatnonzero(np.diff(path)) + 1, [at] if at else [])
+        cuts = np.union1d(np.flatnonzero(np.diff(path)) + 1, np.array([at] if at else [], np.int64))
         for first, last in zip(np.append(0, cuts), np.append(cuts, len(path)), strict=True):
             if path[first] >= 0 and last - first >= len(steps) / _PART:
                 ax.text((steps[first] + steps[last - 1]) / 2, row, str(path[first]), ha="center", va="center", size=6.5,

@@ -17,7 +17,15 @@ from ecosystem.report import page, prose
 from ecosystem.report.deeds import rows_of
 from ecosystem.report.experiments.fork_effects import ENOUGH, find_effects, find_parting
 from ecosystem.report.experiments.fork_figures import APART, FIGURES, Sources
-from ecosystem.report.experiments.fork_story import Tale, contrast, debate_name, number, over_replicates, summarise
+from ecosystem.report.experiments.fork_story import (
+    Tale,
+    chance_alone,
+    contrast,
+    debate_name,
+    number,
+    over_replicates,
+    summarise,
+)  # fmt: skip
 from ecosystem.report.provenance import provenance
 from ecosystem.report.story import Cast
 
@@ -105,6 +113,7 @@ def _content(
         "branches": contrast(tale),
         "over": over_replicates(sources.divergence, effects),
         "lines": _lines(effects),
+        "chance": chance_alone(effects),
         "pictures": _pictures(drawn, "".join(summary[1])),
         "columns": [(title, key, meaning) for key, (title, meaning, _) in APART.items()],
         "links": links,

@@ -13,7 +13,7 @@ from ecosystem.measures import CATALOGUE
 from ecosystem.record.reader import RunTables
 from ecosystem.report.arrays import agent_keys, read_columns
 from ecosystem.report.deeds import Row, Teller, quoted, rows_of, together
-from ecosystem.report.experiments.fork_effects import ENOUGH, Parting, spoken, weighed
+from ecosystem.report.experiments.fork_effects import ENOUGH, Parting, by_chance, changes_nothing, spoken, weighed
 from ecosystem.report.explain import Explainer
 from ecosystem.report.lookback import standing
 from ecosystem.report.markdown import shown
@@ -33,6 +33,7 @@ KINDS = {
 }
 """What may differ between branches, in words."""
 
+_FEW = ("none or one", "one or two", "two or three", "three or four")
 _EXAMPLES, _DEEDS, _EVENTS, _CLEAR = 3, 2, 5, 5
 _SIDES = ("as it was", "changed")
 _SCORES = ("forecast_", "cosine_", "persistence_", "shuffled_")
@@ -84,6 +85,11 @@ class Tale:
         """Return where the branches part under the run's own random numbers."""
         steps = self.parting.steps
         if not steps:
+            if changes_nothing(self.parent.scenario, self.at, self.changes):
+                always = (
+                    "The branches do not part, whatever random numbers are drawn: one replicate suffices to show it."
+                )
+                return (always,)
             return ("With the run’s own random numbers nothing differs between the branches, to the last step.",)
         first = self.parting.first
         at_once = listed([KINDS[name] for name, step in steps.items() if step == first], len(KINDS))
@@ -132,21 +138,27 @@ class Tale:
         differ = differ[np.argsort(taken[differ] == taken_then[differ], kind="stable")][:_EXAMPLES]
         found = []
         for agent in differ.tolist():
+            speakers = [keys[who[agent]] if who[agent] >= 0 else None for who in (heard, heard_then)]
             words = [
-                self._reaction(run, step, keys[speaker[agent]] if speaker[agent] >= 0 else None, bool(moved[agent]))
-                for run, speaker, moved in zip(self._runs, (heard, heard_then), (taken, taken_then), strict=True)
+                self._reaction(run, step, speaker, bool(moved[agent]), speakers[0] == speakers[1])
+                for run, speaker, moved in zip(self._runs, speakers, (taken, taken_then), strict=True)
             ]
             found.append(_sides(self.cast.agents[keys[agent]], *words))
         return found
 
-    def _reaction(self, run: RunTables, step: int, speaker: str | None, taken: bool) -> Sentence:
+    def _reaction(self, run: RunTables, step: int, speaker: str | None, taken: bool, same: bool) -> Sentence:
+        """Return what a listener made of whom it heard, who is the same in both branches or not."""
+        argued = standing(run.scenario, "kernel", step)[-1] == "argument"
         if speaker is None:
-            return ("was moved by no one",)
-        if standing(run.scenario, "kernel", step)[-1] != "argument":
-            return sentence("moved towards " if taken else "met, without moving, ", self.cast.agents[speaker])
-        text = self._texts(step)[self._runs.index(run)][speaker]
-        did = "took over what " if taken else "let pass what "
-        return sentence(did, self.cast.agents[speaker], " said (“", quoted(text), "”)")
+            return ("listened to no one" if argued else "was moved by no one",)
+        who = self.cast.agents[speaker]
+        if not argued:
+            return sentence("moved towards " if taken else "met, without moving, ", who)
+        text = quoted(self._texts(step)[self._runs.index(run)][speaker])
+        did = "accepted into memory" if taken else "did not accept"
+        if same:
+            return sentence(f"{did} what ", who, " said (“", text, "”)")
+        return sentence("listened to ", who, f" and {did} what was said (“", text, "”)")
 
     def _texts(self, step: int) -> list[dict[str, str]]:
         found = []
@@ -269,13 +281,21 @@ def _clear(effects: pd.DataFrame, n: int) -> list[Sentence]:
         )
         order = at_end.sort_values(["score", "size"], ascending=[True, False], kind="stable")
         parts = [_effect(row) for row in rows_of(order)]
-        told.append(sentence("Clearly different at the end: ", _first(parts), "."))
+        told += [sentence("Clearly different at the end: ", _first(parts), "."), (f"{chance_alone(effects)}.",)]
     if len(lasting):
         before = "On average since the fork, though not at the end: " if len(at_end) else (
             "No measure differs clearly at the end; on average since the fork these do: "
         )  # fmt: skip
         told.append(sentence(before, _first([_effect(row) for row in rows_of(lasting)]), "."))
+        if not len(at_end):
+            told.append((f"{chance_alone(effects, 'mean')}.",))
     return told or [("No measure differs clearly, neither at the end nor on average since the fork.",)]
+
+
+def chance_alone(effects: pd.DataFrame, outcome: str = "end") -> str:
+    """Return how many measures chance alone would make clear; empty where replicates are too few for any."""
+    expected, known = by_chance(effects, outcome)
+    return f"Of {known} measures chance alone would name {_FEW[int(expected)]}" if expected else ""
 
 
 def _first(parts: list[str]) -> Sentence:

@@ -87,9 +87,11 @@ def draw_effects(study: Study) -> Figure:
     sigma = table["sigma"].to_numpy(float)
     ax.hlines(rows + 0.24, 0, sigma, color=SPREAD, lw=1.4)
     point = ax.scatter(sigma, rows + 0.24, marker="D", s=26, color=SPREAD, edgecolor=INK, linewidth=0.6, zorder=4,
-                       label="σ: how much the change itself varies (interactions, curves)")  # fmt: skip
+                       label="σ: how much the change itself varies (interactions, curves, chance)")  # fmt: skip
     _write_values(ax, rows - 0.14, star, high, digits(study))
     _write_values(ax, rows + 0.24, sigma, sigma, digits(study))
+    for row in rows[np.isnan(star)]:
+        ax.annotate("too few effects to tell", (0, row), (5, 0), textcoords="offset points", va="center", size=7.5)
     ax.set_xlim(0, max(float(np.nanmax(np.r_[high, sigma])) * 1.12, 1e-9))
     ax.set_xlabel(f"{study.definition.title}, over the whole range")
     _legend(ax, [bar, point])

@@ -12,6 +12,7 @@ from ecosystem.report.experiments.sensitivity_story import cautions, finding, ra
 from ecosystem.report.prose import Name, decimal
 from ecosystem.report.provenance import provenance
 from ecosystem.scenario import Parameters, Scenario
+from ecosystem.sweep.indices import FEWEST_EFFECTS
 from ecosystem.sweep.study import Study
 
 TEMPLATE = "experiments/sensitivity.html.j2"
@@ -64,6 +65,7 @@ def _content(study: Study, scenario: Scenario, manifest: Mapping[str, Any], pict
         "method": samples.method,
         "method_title": METHODS[samples.method],
         "count": samples.count,
+        "fewest": FEWEST_EFFECTS,
         "points": len(samples.points),
         "finding": sentence,
         "cautions": cautions(study),

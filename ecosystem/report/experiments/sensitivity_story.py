@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecosystem.report.prose import count, decimal, listed
-from ecosystem.sweep.indices import RANKED_BY
+from ecosystem.sweep.indices import FEWEST_EFFECTS, RANKED_BY
 from ecosystem.sweep.study import Study
 
 HARDLY = 0.05
@@ -20,6 +20,10 @@ HARDLY_MOVES = 0.1
 
 _WIDE = 0.2
 _NOISY = 0.1
+_BENT = 0.5
+"""Standard deviation of an effect, as a share of its mean size, above which it depends on where parameters stand."""
+_NOTHING = 1e-12
+_NORMAL = 1.959963984540054
 _MEAN_SIZE = math.sqrt(2 / math.pi)
 
 
@@ -47,6 +51,17 @@ class Effect:
         return f"{self.shown}, interval {decimal(self.low, self.digits)} to {decimal(self.high, self.digits)}"
 
 
+@dataclass(frozen=True)
+class _Groups:
+    """Parameters by what can be said of them, the largest effect first."""
+
+    clear: list[Effect]
+    unclear: list[Effect]
+    little: list[Effect]
+    none: list[Effect]
+    unknown: list[Effect]
+
+
 def what(study: Study) -> str:
     """Return the outcome as sentences name it."""
     title = f"“{study.definition.title}”"
@@ -56,11 +71,13 @@ def what(study: Study) -> str:
 def finding(study: Study) -> str:
     """Return what matters most, in one or two sentences.
 
-    A parameter hardly matters where its whole interval is below `HARDLY` (`HARDLY_MOVES` of the largest); nothing is
-    said of one whose interval reaches down to what chance would give. Parameters whose intervals overlap that
+    A parameter hardly matters where its whole interval is below `HARDLY` (`HARDLY_MOVES` of the largest). One whose
+    interval reaches down to what chance would give is not said to matter. Parameters whose intervals overlap that
     of the first are named with it.
     """
     indices = study.indices
+    if _is_unknown(study):
+        return _nowhere(study)
     capital = what(study)[:1].upper() + what(study)[1:]
     if indices.constant is not None:
         known = "" if not study.missing else " where it is known"
@@ -69,13 +86,21 @@ def finding(study: Study) -> str:
             "it, and its indices are not defined."
         )
     if not indices.defined:
+        if indices.samples.method == "morris":
+            most = int(indices.table["effects"].max())
+            return (
+                f"Too few effects ({most} of a parameter at most) to tell what matters for {what(study)}: "
+                f"{FEWEST_EFFECTS} are needed; more walks (--samples) give more."
+            )
         return f"{capital} is known at too few points to tell what matters for it."
     return _TOLD[indices.samples.method](study)
 
 
 def cautions(study: Study) -> list[str]:
     """Return what a reader should know before trusting the finding."""
-    return [*_left_out(study), *_of_chance(study), *_of_width(study)]
+    if _is_unknown(study):
+        return _failures(study)
+    return [*_failures(study), *_left_out(study), *_of_chance(study), *_of_width(study)]
 
 
 def ranked(study: Study) -> list[Effect]:
@@ -122,28 +147,54 @@ def _told_sobol(study: Study) -> str:
 
 
 def _told_morris(study: Study) -> str:
-    rows, effects = study.indices.rows, ranked(study)
+    rows = study.indices.rows
 
     def told(effect: Effect) -> str:
         mu = rows[effect.parameter]["mu"] / effect.value if effect.value else math.nan
         way = "" if math.isnan(mu) else ", upwards" if mu > 0.9 else ", downwards" if mu < -0.9 else ", up and down"
         return f" ({effect.told}{way})"
 
-    bound = HARDLY_MOVES * effects[0].value
+    bound = HARDLY_MOVES * ranked(study)[0].value
     first = _most(study, told, bound, f"What moves {what(study)} most, from one end of its range to the other, is ")
-    bent = [
-        effect.parameter
-        for effect in effects
-        if effect.high >= bound and effect.low > effect.by_chance
-        and rows[effect.parameter]["sigma"] > 0.5 * effect.value
-    ]  # fmt: skip
+    return f"{first}{_told_bends(study, bound)}"
+
+
+def _told_bends(study: Study, bound: float) -> str:
+    """Return which of the effects that matter depend on where the parameters stand, as far as chance lets it show."""
+    rows, groups = study.indices.rows, _groups(study, bound)
+    known = [effect for effect in [*groups.clear, *groups.unclear] if not math.isnan(rows[effect.parameter]["sigma"])]
+    if not known:
+        return ""
+    bent = [effect for effect in known if rows[effect.parameter]["sigma"] > _BENT * effect.value]
     if not bent:
-        return f"{first} No effect depends much on where the parameters stand."
-    verb = "does" if len(bent) == 1 else "do"
-    return (
-        f"{first} What {_join(bent)} {verb} depends on where {'it' if len(bent) == 1 else 'they'} or the others stand: "
-        "interactions, or curves."
-    )
+        return " No effect that matters depends much on where the parameters stand: no σ is above half of its μ*."
+    beyond = []
+    for effect in bent:
+        # What chance would give: the standard deviation of the effects, and how far above it an estimate may come.
+        few = 1 + _NORMAL / math.sqrt(2 * (rows[effect.parameter]["effects"] - 1))
+        if rows[effect.parameter]["sigma"] > few * effect.by_chance / _MEAN_SIZE:
+            beyond.append(effect)
+    text = ""
+    if beyond:
+        one = len(beyond) == 1
+        why = "interactions, curves, or chance" if math.isnan(study.indices.error) else "interactions, or curves"
+        text += (
+            f" What {_sigmas(study, beyond)} {'does' if one else 'do'} depends on where {'it' if one else 'they'} or "
+            f"the others stand: {why}."
+        )
+    rest = [effect for effect in bent if effect not in beyond]
+    if rest:
+        does = "does" if len(rest) == 1 else "do"
+        text += (
+            f" Whether what {_sigmas(study, rest)} {does} depends on where the parameters stand cannot be told: chance "
+            "alone would make σ as large."
+        )
+    return text
+
+
+def _sigmas(study: Study, effects: list[Effect]) -> str:
+    rows = study.indices.rows
+    return _join([f"{e.parameter} (σ {decimal(rows[e.parameter]['sigma'], e.digits)})" for e in effects])
 
 
 def _told_oat(study: Study) -> str:
@@ -177,43 +228,104 @@ def _short(value: str) -> str:
 
 def _most(study: Study, told: Callable[[Effect], str], bound: float, opening: str) -> str:
     """Return the parameters by how much they matter, in one sentence."""
-    known = [effect for effect in ranked(study) if effect.value == effect.value]
-    little = [effect for effect in known if effect.high < bound]
-    unclear = [effect for effect in known if effect not in little and not effect.low > effect.by_chance >= 0
-               and not math.isnan(effect.low)]  # fmt: skip
-    clear = [effect for effect in known if effect not in little and effect not in unclear]
-    if not clear:
-        names = _join([f"{effect.parameter}{told(effect)}" for effect in known])
-        return f"No parameter’s effect on {what(study)} can be told from chance: {names}."
-    lead = clear[0]
-    rivals = [effect for effect in [*clear[1:], *unclear] if effect.high >= lead.low]
+    groups = _groups(study, bound)
+    asides = [*_told_little(groups), *_told_unknown(study, groups.unknown)]
+    if not groups.clear:
+        names = _join([f"{effect.parameter}{told(effect)}" for effect in groups.unclear])
+        opening = f"No parameter’s effect on {what(study)} is {_doubt(study, groups.unclear)}: {names}"
+        if not groups.unclear:
+            opening = f"No parameter has a clear effect on {what(study)}"
+        return "; ".join([opening, *asides]) + "."
+    lead = groups.clear[0]
+    rivals = [effect for effect in [*groups.clear[1:], *groups.unclear] if effect.high >= lead.low]
     text = opening + " or ".join(f"{effect.parameter}{told(effect)}" for effect in [lead, *rivals])
     if rivals:
         text += ": their intervals overlap"
-    after = [effect for effect in clear if effect is not lead and effect not in rivals]
+    after = [effect for effect in groups.clear if effect is not lead and effect not in rivals]
     if after:
         text += f"{';' if rivals else ','} then {_join([f'{effect.parameter}{told(effect)}' for effect in after])}"
-    open_ends = [effect for effect in unclear if effect not in rivals]
-    if open_ends:
-        text += f"; {_join([f'{effect.parameter} ({effect.told})' for effect in open_ends])} cannot be told from chance"
-    if little:
-        text += f"; {_join([f'{e.parameter} ({e.shown})' for e in little])} hardly {_matter(little)}"
-    return f"{text}."
+    doubtful = [effect for effect in groups.unclear if effect not in rivals]
+    if doubtful:
+        names = _join([f"{effect.parameter} ({effect.told})" for effect in doubtful])
+        text += f"; {names} {'is' if len(doubtful) == 1 else 'are'} not {_doubt(study, doubtful)}"
+    return "; ".join([text, *asides]) + "."
 
 
-def _matter(effects: list[Effect]) -> str:
-    return "matters" if len(effects) == 1 else "matter"
+def _groups(study: Study, bound: float) -> _Groups:
+    """Return the parameters by what can be said of them; those below a bound hardly matter."""
+    groups = _Groups([], [], [], [], [])
+    effects = ranked(study)
+    tiny = _NOTHING * max((effect.value for effect in effects if effect.value == effect.value), default=0.0)
+    for effect in effects:
+        if math.isnan(effect.value):
+            groups.unknown.append(effect)
+        elif effect.value <= tiny and not effect.high > tiny:
+            groups.none.append(effect)
+        elif effect.high < bound:
+            groups.little.append(effect)
+        elif math.isnan(effect.low) or effect.low > effect.by_chance:
+            groups.clear.append(effect)
+        else:
+            groups.unclear.append(effect)
+    return groups
+
+
+def _doubt(study: Study, effects: list[Effect]) -> str:
+    """Return what effects do not clearly exceed, with the number to hold their intervals against."""
+    yardsticks = list(dict.fromkeys(decimal(effect.by_chance, effect.digits) for effect in effects if effect.by_chance))
+    if not yardsticks:
+        return "clearly above 0"
+    shown = " or ".join(yardsticks)
+    if study.indices.samples.method == "sobol":
+        shown += " of the variance between points"
+    return f"clearly above what chance alone would give ({shown})"
+
+
+def _told_little(groups: _Groups) -> list[str]:
+    told = []
+    if groups.little:
+        matter = "matters" if len(groups.little) == 1 else "matter"
+        told.append(f"{_join([f'{effect.parameter} ({effect.shown})' for effect in groups.little])} hardly {matter}")
+    if groups.none:
+        have = "has" if len(groups.none) == 1 else "have"
+        told.append(f"{_join([effect.parameter for effect in groups.none])} {have} no effect at all")
+    return told
+
+
+def _told_unknown(study: Study, effects: list[Effect]) -> list[str]:
+    if study.indices.samples.method != "morris":
+        return [f"{effect.parameter} is known at too few values to tell" for effect in effects]
+    rows = study.indices.rows
+    return [f"{e.parameter} has too few effects ({int(rows[e.parameter]['effects'])}) to tell" for e in effects]
 
 
 def _join(items: list[str]) -> str:
     return "".join(listed(items, limit=20))
 
 
+def _is_unknown(study: Study) -> bool:
+    """Return whether no run at all has an outcome."""
+    return study.missing == len(study.indices.means)
+
+
+def _nowhere(study: Study) -> str:
+    """Return that no run has an outcome, and what it would have been."""
+    measure = study.definition
+    told = f"“{measure.title}”, the {measure.meaning}, is not"
+    if study.failed == study.runs:
+        return f"{told} known: every run failed."
+    where = "any run" if not study.failed else "any run that did not fail"
+    when = " at the last step" if study.outcome == "end" else ""
+    return f"{told} defined in {where}{when}: nothing can be said of what matters for it."
+
+
+def _failures(study: Study) -> list[str]:
+    return [f"{count(study.failed, 'run')} of {study.runs:,} failed; failures/ says why."] if study.failed else []
+
+
 def _left_out(study: Study) -> list[str]:
     indices = study.indices
     told = []
-    if study.failed:
-        told.append(f"{count(study.failed, 'run')} of {study.runs:,} failed; failures/ says why.")
     if study.undefined:
         told.append(
             f"The measure is not defined in {count(study.undefined, 'run')} of {study.runs:,}; a point’s outcome is "
@@ -227,10 +339,8 @@ def _left_out(study: Study) -> list[str]:
             "oat": "the curves have gaps there",
         }[indices.samples.method]
         points = count(len(indices.means), "point")
-        told.append(
-            f"{study.missing:,} of {points} have no run with an outcome: {broken}. What is left says nothing of where "
-            "these are."
-        )
+        left = " What is left says nothing of where these are." if indices.defined else ""
+        told.append(f"{study.missing:,} of {points} have no run with an outcome: {broken}.{left}")
     return told
 
 

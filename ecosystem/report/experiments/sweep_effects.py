@@ -42,7 +42,7 @@ class Effect:
     start, end : str
         The two values compared: the first and the last, or those of the least and the greatest outcome.
     before, after : float
-        The median outcome there.
+        The median outcome there; over several points, the mean of their medians.
     steady : bool
         Whether the outcome goes one way, so that first and last tell it.
     verdict : {"apart", "firm", "hint", "none", "same", "unsure"}
@@ -52,6 +52,11 @@ class Effect:
         Whether the difference has another sign at other values of the other parameters.
     rank : float
         Spearman's rank correlation over the points; NaN where they are not compared as wholes.
+    points : tuple of int
+        Design points with the first of the two values that were compared, each with that which differs by the second
+        value alone; empty where points are compared as wholes.
+    pairs : int
+        Seeds whose runs were compared; 0 where points are compared as wholes.
     """
 
     parameter: Varied
@@ -65,6 +70,8 @@ class Effect:
     verdict: Verdict
     turns: bool = False
     rank: float = math.nan
+    points: tuple[int, ...] = ()
+    pairs: int = 0
 
     @property
     def clear(self) -> bool:
@@ -110,6 +117,11 @@ def _over_grid(response: Response, one: Varied, of: Headline, tests: int) -> Eff
     both = ~np.isnan(median[[start, end]]).any(0)
     if not both.any():
         return None
+    # What is least or greatest of all values is so where all of them are known.
+    both = full if full.any() and not steady else both
+    ends = [float(median[value, both].mean()) for value in (start, end)]
+    if not steady and ends[0] > ends[1]:
+        start, end, ends = end, start, ends[::-1]
     before, after = cells[start, both], cells[end, both]
     runs = response.runs(of)
     change = runs[after] - runs[before]
@@ -124,14 +136,15 @@ def _over_grid(response: Response, one: Varied, of: Headline, tests: int) -> Eff
     mean = abs(float(paired[~np.isnan(paired)].mean())) if verdict in ("apart", "firm", "hint") else 0.0
     within = float(np.sqrt((np.nan_to_num(spread.sd[cells[:, both]]) ** 2).mean()))
     size = mean / within if within else (math.inf if mean else 0.0)
-    values, ends = (one.labels[start], one.labels[end]), (float(along[start]), float(along[end]))
-    return Effect(one, of, size, *values, *ends, steady, verdict, turns)
+    values, pairs = (one.labels[start], one.labels[end]), int((~np.isnan(paired)).sum())
+    points = tuple(before.tolist())
+    return Effect(one, of, size, *values, *ends, steady, verdict, turns, points=points, pairs=pairs)
 
 
 def _never_differs(runs: Array) -> bool:
-    """Return whether runs are the same along the first axis, wherever all of them are known."""
-    complete = ~np.isnan(runs).any(0)
-    return bool(complete.any() and (np.ptp(runs[:, complete], axis=0) == 0).all())
+    """Return whether runs are the same along the first axis, wherever two or more of them are known."""
+    several = runs[:, (~np.isnan(runs)).sum(0) > 1]
+    return bool(several.size and (np.nanmax(several, axis=0) == np.nanmin(several, axis=0)).all())
 
 
 def _of_changes(changes: Array, tests: int) -> Verdict:
@@ -177,6 +190,8 @@ def _along_number(one: Varied, of: Headline, y: Array, place: Labels, tests: int
     rank = rank_correlation(x, y)
     freedom = len(y) - 2
     verdict = _judged(abs(rank), math.sqrt(max(1 - rank**2, 0.0) / freedom), freedom, tests)
+    # Of all orders of the points two correlate perfectly: chance's least probability.
+    verdict = "unsure" if 2 / math.factorial(len(y)) > _CHANCE / tests else verdict
     if len(values) <= _FEW:
         part, at = place, one.positions[values]
         line = np.array([np.median(y[place == value]) for value in values])

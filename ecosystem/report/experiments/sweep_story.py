@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecosystem.report.experiments.sweep_arrays import Array, Headline, named, written
-from ecosystem.report.experiments.sweep_effects import LEAST, Effect, by_points, effects, ranked
+from ecosystem.report.experiments.sweep_effects import Effect, by_points, effects, ranked
 from ecosystem.report.experiments.sweep_response import Response
 from ecosystem.report.prose import count, listed, signed
 from ecosystem.sweep.reader import SweepTables
@@ -131,21 +131,58 @@ def _single(response: Response) -> str:
 
 def _lead(response: Response, found: Sequence[Effect]) -> str:
     clear = [effect for effect in found if effect.clear]
-    if not found or all(effect.verdict == "unsure" for effect in found):
-        return (
-            f"With fewer than {LEAST} runs at a design point, what a parameter does cannot be told from chance; the "
-            "figures and the table show where the runs ended."
-        )
     names = list(dict.fromkeys(effect.parameter.name for effect in clear))
+    idle = [one.name for one in response.changing if _idle(found, one.name)]
     if not names:
-        return "Nothing that was varied makes a difference to these outcomes that is beyond chance."
+        return " ".join([*_unclear(response, found), *_without_effect(idle)])
     moved = [effect.of for effect in clear if effect.parameter.name == names[0]]
     if len(response.changing) == 1:
         return f"Varying {names[0]} moves {_outcomes(moved)}."
-    rest = [one.name for one in response.changing if one.name not in names]
+    rest = [one.name for one in response.changing if one.name not in [*names, *idle]]
     also = f" Then {''.join(listed(names[1:]))}." if len(names) > 1 else ""
     quiet = f" No clear effect of {''.join(listed(rest))}." if rest else ""
-    return f"What matters most is {names[0]}: it moves {_outcomes(moved)}.{also}{quiet}"
+    return " ".join(
+        [f"What matters most is {names[0]}: it moves {_outcomes(moved)}.{also}{quiet}", *_without_effect(idle)]
+    )
+
+
+def _unclear(response: Response, found: Sequence[Effect]) -> list[str]:
+    """Return, where no effect is clear, whether there is none beyond chance or none could be: a sentence or two."""
+    if not found and not by_points(response):
+        return ["No outcome is known at two values of a parameter, so there is nothing to compare."]
+    unsure = [effect for effect in found if effect.verdict == "unsure"]
+    if not found or (unsure and not any(effect.verdict in ("hint", "none") for effect in found)):
+        return [f"{_too_few(response, unsure)}, no effect can be told from chance; what follows are hints."]
+    if all(effect.verdict == "same" for effect in found):
+        return []
+    told = ["Nothing that was varied makes a difference to these outcomes that is beyond chance."]
+    return (
+        [*told, f"For {_outcomes(dict.fromkeys(e.of for e in unsure))} the runs are too few to tell."]
+        if unsure
+        else told
+    )
+
+
+def _too_few(response: Response, unsure: Sequence[Effect]) -> str:
+    """Return what there is too little of for any effect to be clear, whatever the runs show, to begin a sentence with."""
+    if by_points(response):
+        known = np.any([response.spread(of).known for of in response.headlines], axis=0)
+        return f"With {count(int(known.sum()), 'design point')}"
+    pairs, planned = max(effect.pairs for effect in unsure), response.sweep.replicates
+    left = "" if pairs == planned else f" of {planned}"
+    return f"With {pairs}{left} seeds a point" if left else f"With {count(pairs, 'seed')} a point"
+
+
+def _without_effect(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    return [f"{''.join(listed(names))} {'makes' if len(names) == 1 else 'make'} no difference at all, run by run."]
+
+
+def _idle(found: Sequence[Effect], name: str) -> bool:
+    """Return whether a parameter leaves every outcome of every run as it is."""
+    verdicts = {effect.verdict for effect in found if effect.parameter.name == name}
+    return verdicts == {"same"}
 
 
 def _of_parameter(response: Response, found: Sequence[Effect], name: str) -> str:
@@ -153,12 +190,12 @@ def _of_parameter(response: Response, found: Sequence[Effect], name: str) -> str
     mine = [effect for effect in found if effect.parameter.name == name]
     # The count of coalitions first, whatever moves more.
     clear = sorted((e for e in mine if e.clear), key=lambda effect: effect.of.measure != "coalitions")
-    by = {verdict: [e.of for e in mine if e.verdict == verdict] for verdict in ("hint", "none", "same", "unsure")}
-    told = []
+    by = {verdict: [e.of for e in mine if e.verdict == verdict] for verdict in ("hint", "none", "same")}
+    told = _where_compared(response, mine)
+    if _idle(found, name):
+        return " ".join(["It makes no difference at all, run by run.", *told])
     if clear:
-        over = _averaged(response, clear[0])
-        words = "; ".join(_in_words(effect, by_points(response)) for effect in clear[:_TOLD])
-        told.append(_capital(f"{over}{words}."))
+        told += _with_numbers(response, clear[:_TOLD])
     if clear[_TOLD:]:
         told.append(f"It also moves {_outcomes(effect.of for effect in clear[_TOLD:])}.")
     if any(effect.turns for effect in clear):
@@ -171,23 +208,67 @@ def _of_parameter(response: Response, found: Sequence[Effect], name: str) -> str
         told.append(f"No clear difference in {f'any of the {len(mine)} outcomes' if every else _outcomes(by['none'])}.")
     if by["same"]:
         told.append(f"The same, run by run, whatever its value: {_outcomes(by['same'])}.")
-    if by["unsure"] and not clear:
-        words = "; ".join([_in_words(effect, False) for effect in mine if effect.verdict == "unsure"][:_TOLD])
-        told.append(_capital(f"{words}: too few runs to tell from chance."))
-    return " ".join(told) or "No outcome is known at two of its values."
+    unsure = [effect for effect in mine if effect.verdict == "unsure"]
+    if unsure and not clear:
+        little = "design points" if by_points(response) else "runs"
+        told += _with_numbers(response, unsure[:_TOLD], f": too few {little} to tell from chance")
+    few = "There are too few design points to compare."
+    return " ".join(told) or (few if by_points(response) else "No outcome is known at two of its values.")
 
 
-def _averaged(response: Response, effect: Effect) -> str:
-    """Return what a grid's effects are averaged over, to begin a sentence with."""
-    others = [one.name for one in response.changing if one is not effect.parameter]
-    if by_points(response) or not others:
+def _with_numbers(response: Response, told: Sequence[Effect], end: str = "") -> list[str]:
+    """Return effects with their numbers, those averaged over other parameters in a sentence of their own."""
+    others = [one.name for one in response.changing if one is not told[0].parameter]
+    over = f"Averaged over {''.join(listed(others))} (means of the medians), "
+    sentences = []
+    for averaged in dict.fromkeys(len(effect.points) > 1 for effect in told):
+        words = [_in_words(effect, by_points(response)) for effect in told if (len(effect.points) > 1) is averaged]
+        sentences.append(_capital(f"{over if averaged else ''}{'; '.join(words)}{end}."))
+    return sentences
+
+
+def _where_compared(response: Response, mine: Sequence[Effect]) -> list[str]:
+    """Return at which values of the others a parameter's values are compared, where it is not at all of them."""
+    outcomes: dict[str, list[Headline]] = {}
+    for effect in mine:
+        outcomes.setdefault(_slice(response, effect), []).append(effect.of)
+    if set(outcomes) <= {""}:
+        return []
+    if len(outcomes) == 1:
+        return [f"Its values are compared {next(iter(outcomes))}."]
+    parts = [f"for {_outcomes(of)} {where}" for where, of in outcomes.items() if where]
+    return [f"Its values are compared, {'; '.join(parts)}."]
+
+
+def _slice(response: Response, effect: Effect) -> str:
+    """Return where two values are compared: ``at entry = nash, the only value at which both ran``; empty: everywhere."""
+    known = response.spread(effect.of).known
+    if by_points(response):
+        ends = f"{int(known.sum())} of {response.n_points} design points"
+        return "" if known.all() else f"by the {ends} where there is an outcome"
+    cells, one = response.grid(effect.parameter), effect.parameter
+    left = ~(np.isin(cells, effect.points).any(0))
+    if not left.any():
         return ""
-    gaps = "" if response.spread(effect.of).known.all() else ", where there are runs"
-    return f"Averaged over {''.join(listed(others))}{gaps}, "
+    every = not effect.steady and len(one.values) > 2 and known[cells[:, ~left]].all()
+    ends = cells if every else cells[[one.labels.index(effect.start), one.labels.index(effect.end)]]
+    ran = bool((response.counts[0][ends[:, left]].min(0) == 0).all())
+    where = f"at which {'all' if every else 'both'} {'ran' if ran else 'are known'}"
+    others = [other for other in response.changing if other is not one]
+    n = len(effect.points)
+    if n == 1:
+        at = named((other.name, response.at(effect.points[0])[other.name]) for other in others)
+        return f"at {at}, the only {'value' if len(others) == 1 else 'combination'} {where}"
+    if len(others) == 1:
+        values = [written(response.at(point)[others[0].name]) for point in effect.points]
+        return f"at {others[0].name} = {''.join(listed(values))}, the only values {where}"
+    names = "".join(listed([other.name for other in others]))
+    return f"at {n} of the {cells.shape[1]} combinations of {names}, the only ones {where}"
 
 
 def _in_words(effect: Effect, pointwise: bool) -> str:
     """Return an effect: ``the median number of coalitions rises from 2 to 4 as homophily goes from 0 to 9``."""
+    median = "" if len(effect.points) > 1 else "median "
     of, name = effect.of, effect.parameter.name
     before, after = of.shown(effect.before), of.shown(effect.after)
     trust = {"apart": " (bands apart)", "firm": " (bands overlap)"}.get(effect.verdict, "")
@@ -196,14 +277,14 @@ def _in_words(effect: Effect, pointwise: bool) -> str:
     if effect.steady:
         way = "rises" if effect.after > effect.before else "falls"
         went = f"{way} from {before} to {after}" if before != after else f"stays at {before}"
-        median = "running median of " if pointwise else "median "
+        median = "running median of " if pointwise else median
         return f"the {median}{of.words} {went} as {name} goes from {effect.start} to {effect.end}{trust}"
     if len(effect.parameter.values) == 2:
         under = f"{before} under {name} = {effect.start} and {after} under {effect.end}"
-        return f"the median {of.words} is {under}{trust}"
+        return f"the {median}{of.words} is {under}{trust}"
     near = "at" if effect.start in effect.parameter.labels else "near"
     ends = f"lowest {near} {name} = {effect.start} ({before}) and highest {near} {effect.end} ({after})"
-    return f"the median {of.words} is {ends}{trust}"
+    return f"the {median}{of.words} is {ends}{trust}"
 
 
 def _outcomes(outcomes: Iterable[Headline]) -> str:

@@ -305,11 +305,11 @@ def test_nothing_known_is_no_error() -> None:
         samples = sample(AXES, method, count, BASE, 0)
         study = study_of(analyse(samples, np.full((len(samples.points), 2), np.nan), 0), 2, undefined=2)
         assert finding(study) == (
-            "“Coalitions”, the number of coalitions of two agents or more, is not defined in any run at the last step: "
-            "nothing can be said of what matters for it."
+            "“Coalitions” is not defined in any run at the last step, so nothing can be said of what matters for it. "
+            "It is the number of coalitions of two agents or more."
         )
         assert cautions(study) == []
-        assert "is not defined in any run:" in finding(replace(study, outcome="mean"))
+        assert "is not defined in any run, so" in finding(replace(study, outcome="mean"))
         failed = replace(study, failed=study.runs)
         assert "is not known: every run failed." in finding(failed)
         assert len(cautions(failed)) == 1
@@ -335,10 +335,9 @@ def test_few_effects_are_not_told() -> None:
     left = int(row["effects"])
     assert 0 < left < 4
     assert all(math.isnan(row[name]) for name in ("mu", "mu_star", "mu_star_low", "mu_star_high", "sigma"))
-    if study.indices.defined:
-        assert f"homophily has too few effects ({left}) to tell" in finding(study)
-        assert ranked(study)[-1].parameter == "homophily"
-        assert isinstance(draw(study), Figure)
+    assert f"homophily has too few effects ({left}) to tell" in finding(study)
+    assert ranked(study)[-1].parameter == "homophily"
+    assert "too few effects to tell" in [text.get_text() for text in draw(study).axes[0].texts]
     none = finding(studied("morris", 3, linear))
     assert none.startswith("Too few effects (3 of a parameter at most) to tell what matters for “Coalitions”")
     assert "interval" not in none
@@ -388,7 +387,7 @@ def test_sigma_is_told_as_the_method_has_it() -> None:
     straight = finding(studied("morris", 20, linear))
     assert "No effect that matters depends much on where the parameters stand" in straight
     study = studied("morris", 20, lambda p: (p["homophily"] - 5) * (p["bias"] - 10), 3, 0.001)
-    assert study.indices.rows["homophily"]["sigma"] > study.indices.rows["homophily"]["mu_star"]
+    assert study.indices.rows["homophily"]["sigma"] > 0.8 * study.indices.rows["homophily"]["mu_star"]
     said = finding(study)
     assert "interactions, or curves." in said
     assert "No effect that matters depends" not in said

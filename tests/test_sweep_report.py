@@ -296,7 +296,7 @@ def test_the_findings_say_what_moves_what_and_how_much(whole: Sweep) -> None:
     assert "number of coalitions rises from 2.5 to 5.5 as homophily goes from 0 to 9 (bands apart)" in homophily
     assert "share of agents alone falls from 60% to 15%" in homophily
     assert "The same, run by run, whatever its value: largest coalition" in homophily
-    assert "median churn is 10% under entry = individual and 30% under nash" in told["entry"]
+    assert "churn is 10% under entry = individual and 30% under nash" in told["entry"]
     assert "The same in every run: opinion variance (0.200)" in told[""]
     assert title(Response(whole)) == "3 values of homophily and 2 of entry"
     assert design_in_words(whole) == (
@@ -334,6 +334,88 @@ def test_an_effect_that_turns_is_told(tmp_path: Path) -> None:
     sweep = make(tmp_path / "s", VARY, crossed)
     assert found(sweep)["homophily", "alone"].turns
     assert "Which way depends on the other parameters" in " ".join(part.text for part in findings(Response(sweep)))
+
+
+def told(sweep: Sweep) -> dict[str, str]:
+    return {part.name: part.text for part in findings(Response(sweep))}
+
+
+def test_too_few_seeds_are_told_first(tmp_path: Path) -> None:
+    """However large it is, an effect in three seeds is a hint; what changes no run does so with any number of them."""
+
+    def large(point: Mapping[str, Any], replicate: int) -> dict[str, Any]:
+        return {"alone": 0.1 * point["homophily"] + 0.01 * noise(replicate), "churn": 0.3 + 0.01 * noise(replicate, 1)}
+
+    sweep = make(tmp_path / "few", VARY, large, 3)
+    few = told(sweep)
+    assert findings(Response(sweep))[0].text == (
+        "With 3 seeds a point, no effect can be told from chance; what follows are hints. entry makes no difference at "
+        "all, run by run."
+    )
+    assert "too few runs to tell from chance" in few["homophily"]
+    assert few["entry"] == "It makes no difference at all, run by run."
+    lead = findings(Response(make(tmp_path / "enough", VARY, large, 4)))[0].text
+    assert lead == (
+        "What matters most is homophily: it moves agents alone. entry makes no difference at all, run by run."
+    )
+    one = findings(Response(make(tmp_path / "one", VARY, large, 1)))[0].text
+    assert one.startswith("With 1 seed a point, no effect can be told")
+
+
+def test_no_effect_beyond_chance_is_another_thing_than_no_effect(tmp_path: Path) -> None:
+    def noisy(point: Mapping[str, Any], replicate: int) -> dict[str, Any]:
+        return {"alone": 0.5 + 0.01 * noise(replicate, int(point["homophily"]))}
+
+    def equal(point: Mapping[str, Any], replicate: int) -> dict[str, Any]:
+        return {"alone": 0.5 + 0.01 * noise(replicate)}
+
+    chance, none = (findings(Response(make(tmp_path / m.__name__, VARY, m)))[0].text for m in (noisy, equal))
+    assert chance == (
+        "Nothing that was varied makes a difference to these outcomes that is beyond chance. entry makes no difference "
+        "at all, run by run."
+    )
+    assert none == "homophily and entry make no difference at all, run by run."
+
+
+def test_a_few_sampled_points_are_too_few(tmp_path: Path) -> None:
+    """Four points are in perfect order by chance alone once in twelve times; ten hardly ever."""
+
+    def trend(point: Mapping[str, Any], replicate: int) -> dict[str, Any]:
+        return {"alone": point["homophily"] / 10 + 0.001 * noise(replicate)}
+
+    few = make(tmp_path / "few", ["homophily=0:10"], trend, 6, "latin-hypercube", 4)
+    assert findings(Response(few))[0].text.startswith("With 4 design points, no effect can be told from chance")
+    more = make(tmp_path / "more", ["homophily=0:10"], trend, 6, "latin-hypercube", 10)
+    assert findings(Response(more))[0].text == "Varying homophily moves agents alone."
+
+
+@pytest.mark.parametrize("replicates", [3, 6])
+def test_a_comparison_says_which_slice_it_rests_on(replicates: int, tmp_path: Path) -> None:
+    """Coalitions are 2, 5 and 8 under nash and 20 under individual, where only homophily 0 and 3 ran."""
+
+    def gap(point: Mapping[str, Any], replicate: int) -> Any:
+        nash = point["entry"] == "nash"
+        if point["homophily"] == 9 and not nash:
+            return ValueError("no")
+        return {"coalitions": 2 + point["homophily"] // 3 * 3 if nash else 20, "alone": 0.1 * noise(replicate)}
+
+    sweep = make(tmp_path / "s", VARY, gap, replicates)
+    parts = told(sweep)
+    homophily, entry = parts["homophily"], parts["entry"]
+    assert homophily.startswith("Its values are compared at entry = nash, the only value at which both ran.")
+    assert "he median number of coalitions rises from 2 to 11 as homophily goes from 0 to 9" in homophily
+    assert entry.startswith("Its values are compared at homophily = 0 and 3, the only values at which both ran.")
+    assert "Averaged over homophily (means of the medians), the number of coalitions is 3.5 under entry = nash" in entry
+    effect = found(sweep)["homophily", "coalitions"]
+    assert (effect.points, effect.pairs) == ((0,), replicates)
+
+
+def test_an_average_of_medians_is_no_median(whole: Sweep) -> None:
+    parts = told(whole)
+    for name, other in (("homophily", "entry"), ("entry", "homophily")):
+        assert f"Averaged over {other} (means of the medians), the " in parts[name]
+        assert "median " not in parts[name]
+    assert "compared" not in "".join(parts.values()), "nothing is missing"
 
 
 class Drawn:

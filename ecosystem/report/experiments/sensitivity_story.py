@@ -311,12 +311,14 @@ def _is_unknown(study: Study) -> bool:
 def _nowhere(study: Study) -> str:
     """Return that no run has an outcome, and what it would have been."""
     measure = study.definition
-    told = f"“{measure.title}”, the {measure.meaning}, is not"
     if study.failed == study.runs:
-        return f"{told} known: every run failed."
+        return f"“{measure.title}” is not known: every run failed."
     where = "any run" if not study.failed else "any run that did not fail"
     when = " at the last step" if study.outcome == "end" else ""
-    return f"{told} defined in {where}{when}: nothing can be said of what matters for it."
+    return (
+        f"“{measure.title}” is not defined in {where}{when}, so nothing can be said of what matters for it. It is the "
+        f"{measure.meaning}."
+    )
 
 
 def _failures(study: Study) -> list[str]:

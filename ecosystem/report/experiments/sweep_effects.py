@@ -119,9 +119,9 @@ def _over_grid(response: Response, one: Varied, of: Headline, tests: int) -> Eff
         return None
     # What is least or greatest of all values is so where all of them are known.
     both = full if full.any() and not steady else both
-    ends = [float(median[value, both].mean()) for value in (start, end)]
+    ends = float(median[start, both].mean()), float(median[end, both].mean())
     if not steady and ends[0] > ends[1]:
-        start, end, ends = end, start, ends[::-1]
+        start, end, ends = end, start, (ends[1], ends[0])
     before, after = cells[start, both], cells[end, both]
     runs = response.runs(of)
     change = runs[after] - runs[before]

@@ -164,7 +164,7 @@ def _unclear(response: Response, found: Sequence[Effect]) -> list[str]:
 
 
 def _too_few(response: Response, unsure: Sequence[Effect]) -> str:
-    """Return what there is too little of for any effect to be clear, whatever the runs show, to begin a sentence with."""
+    """Return of what there is too little for any effect to be clear, to begin a sentence with."""
     if by_points(response):
         known = np.any([response.spread(of).known for of in response.headlines], axis=0)
         return f"With {count(int(known.sum()), 'design point')}"
@@ -218,7 +218,7 @@ def _of_parameter(response: Response, found: Sequence[Effect], name: str) -> str
 
 def _with_numbers(response: Response, told: Sequence[Effect], end: str = "") -> list[str]:
     """Return effects with their numbers, those averaged over other parameters in a sentence of their own."""
-    others = [one.name for one in response.changing if one is not told[0].parameter]
+    others = [one.name for one in response.changing if one.name != told[0].parameter.name]
     over = f"Averaged over {''.join(listed(others))} (means of the medians), "
     sentences = []
     for averaged in dict.fromkeys(len(effect.points) > 1 for effect in told):
@@ -241,12 +241,13 @@ def _where_compared(response: Response, mine: Sequence[Effect]) -> list[str]:
 
 
 def _slice(response: Response, effect: Effect) -> str:
-    """Return where two values are compared: ``at entry = nash, the only value at which both ran``; empty: everywhere."""
+    """Return where values are compared, ``at entry = nash, the only value at which both ran``; empty: everywhere."""
     known = response.spread(effect.of).known
     if by_points(response):
-        ends = f"{int(known.sum())} of {response.n_points} design points"
-        return "" if known.all() else f"by the {ends} where there is an outcome"
-    cells, one = response.grid(effect.parameter), effect.parameter
+        there = f"{int(known.sum())} of {response.n_points} design points"
+        return "" if known.all() else f"by the {there} where there is an outcome"
+    one = response.find(effect.parameter.name)
+    cells = response.grid(one)
     left = ~(np.isin(cells, effect.points).any(0))
     if not left.any():
         return ""

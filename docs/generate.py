@@ -78,7 +78,9 @@ def commands() -> str:
 
     from ecosystem.cli import app
 
-    status = "Exit status 0; 2 with one line that says what is wrong; 1 where runs of a sweep have failed; 130 after Ctrl-C."
+    status = (
+        "Exit status 0; 2 with one line that says what is wrong; 1 where runs of a sweep have failed; 130 after Ctrl-C."
+    )
     parts = ["# Command line", status]
     found: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name, command in sorted(found.items()):

@@ -217,7 +217,8 @@ def print_fork(found: dict[str, Any]) -> None:
     console = Console()
     console.print(table, width=max(console.width, 110))
     futures = _counted(found["seeds"], "future")
-    print(f"The branches part at step {found['parts_at']}. Medians over {futures}; each measure where it is defined.")
+    chance = f"of {len(found['measures'])} measures chance alone would make about {found['by_chance']:g} clear"
+    print(f"The branches part at step {found['parts_at']}. Medians over {futures}; {chance}.")
 
 
 def _counted(n: int, noun: str) -> str:

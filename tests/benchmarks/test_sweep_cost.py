@@ -92,15 +92,17 @@ def test_two_workers(tmp_path: Path) -> None:
 def test_memory_of_the_parent(tmp_path: Path) -> None:
     """Peak resident memory of the parent after 200 and after 2,000 short runs, by two workers."""
     script = (
-        "import resource, sys\n"
+        "import sys\n"
         "from pathlib import Path\n"
         "from ecosystem.sweep.execute import carry_out\n"
         "from ecosystem.sweeping import plan_sweep\n"
         "plan = plan_sweep('climate-duet', ['homophily=0:9:10'], seeds=int(sys.argv[1]), steps=2)\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        # What it holds at the moment: the peak that the kernel keeps begins with that of the process that started it.
+        "def held():\n"
+        "    return int(Path('/proc/self/statm').read_text().split()[1]) * 4096 / 1e6\n"
         "marks = []\n"
-        "carry_out(plan, Path(sys.argv[2]), workers=2, progress=lambda *_: marks.append(peak()))\n"
-        "print(marks[0], peak())\n"
+        "carry_out(plan, Path(sys.argv[2]), workers=2, progress=lambda *_: marks.append(held()))\n"
+        "print(marks[0], max(marks))\n"
     )
     for seeds in (20, 200):
         done = subprocess.run(

@@ -207,12 +207,16 @@ def print_fork(found: dict[str, Any]) -> None:
     if found["parts_at"] is None:
         print("The branches do not part.")
         return
+
+    def shown(value: float | None, sign: str = "") -> str:
+        return "-" if value is None or value != value else format(value, f"{sign}.3g")
+
     table = Table("measure at the end", "as it was", "changed", "difference (5 to 95 %)", "same sign", "")
     for row in sorted(found["measures"], key=lambda row: (not row["clear"], -row["same_way"]))[:12]:
-        span = f"{row['difference']:+.3g} ({row['difference_low']:+.3g} to {row['difference_high']:+.3g})"
+        middle, low, high = (shown(row[f"difference{end}"], "+") for end in ("", "_low", "_high"))
         table.add_row(
-            row["measure"].replace("_", " "), f"{row['as_it_was']:.3g}", f"{row['changed']:.3g}", span,
-            f"{row['same_way']} of {row['n']}", "clear" if row["clear"] else "",
+            row["measure"].replace("_", " "), shown(row["as_it_was"]), shown(row["changed"]),
+            f"{middle} ({low} to {high})", f"{row['same_way']} of {row['n']}", "clear" if row["clear"] else "",
         )  # fmt: skip
     console = Console()
     console.print(table, width=max(console.width, 110))

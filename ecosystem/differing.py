@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ecosystem.errors import InputError, shorten
-from ecosystem.execute import COMPLETE
 from ecosystem.record.difference import RunDifference
-from ecosystem.record.manifest import MANIFEST
+from ecosystem.record.manifest import COMPLETE, MANIFEST
 from ecosystem.record.reader import RunTables
 from ecosystem.report.differences import to_html
 from ecosystem.report.notebook import Run

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from ecosystem.record.folder import RunWriter
     from ecosystem.report.notebook import Run
 
-COMPLETE = "complete"
-"""The manifest's status once everything is written."""
-
 
 def run(
     scenario: str | Path | Scenario,
@@ -156,7 +153,7 @@ def _simulate(
 
 def _finish(writer: RunWriter, manifest: dict[str, Any], tell: Progress) -> None:
     """Write tables, graph, figures and report; last of all, that the run is complete."""
-    from ecosystem.record.manifest import write_manifest
+    from ecosystem.record.manifest import COMPLETE, write_manifest
     from ecosystem.record.reader import RunTables
     from ecosystem.record.statements import write_statement_tables
     from ecosystem.report.document import write_report
@@ -186,7 +183,7 @@ def _finish(writer: RunWriter, manifest: dict[str, Any], tell: Progress) -> None
 
 def _is_written(folder: Path) -> bool:
     """Return whether everything is in a partial folder, and only its name is missing."""
-    from ecosystem.record.manifest import MANIFEST, read_manifest
+    from ecosystem.record.manifest import COMPLETE, MANIFEST, read_manifest
 
     return (folder / MANIFEST).exists() and read_manifest(folder).get("status") == COMPLETE
 

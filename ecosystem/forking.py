@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ecosystem.complaints import explain
 from ecosystem.errors import InputError, brief, nearest, shorten
-from ecosystem.execute import COMPLETE, carry_out, discard
+from ecosystem.execute import carry_out, discard
 from ecosystem.files import RUNS
 from ecosystem.jepa import PRETRAINED, load_jepa
 from ecosystem.progress import Progress, silent
@@ -140,8 +140,8 @@ def fork(
     """Let a finished run go on from one of its steps with other parameters, and compare that with what it did.
 
     The change is a shock at the step after ``at``, so that the fork is a run like any other: its ``config.yaml`` runs
-    again, from the beginning, to the same bytes. Without changes it is its parent, byte for byte. Random numbers are
-    the parent's; further replicates draw others after ``at``, the same in both branches.
+    again, from the beginning, to the same bytes. Without changes its tables are its parent's, byte for byte. Random
+    numbers are the parent's; further replicates draw others after ``at``, the same in both branches.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def fork(
 
 def _finished(run: str | Path | RunTables) -> Run:
     """Return a finished run with its scenario read."""
-    from ecosystem.record.manifest import CONFIG
+    from ecosystem.record.manifest import COMPLETE, CONFIG
     from ecosystem.report.notebook import Run
     from ecosystem.sweep.reader import is_sweep
 
@@ -233,7 +233,7 @@ def _whole(field: str, value: Any, low: int, high: int) -> int:
 
 def _step(parent: Run, at: Any) -> int:
     """Return the step of the fork, checked: the parent has a checkpoint from which it can be reached."""
-    from ecosystem.record.inherit import checkpoint_path
+    from ecosystem.record.checkpoint import checkpoint_path
 
     p = parent.scenario.parameters
     step = _whole("--at", at, 0, p.steps - 1)
@@ -294,8 +294,8 @@ def _origin(parent: Run, changed: Scenario, jepa: AffinityModel, at: int, folder
     """Give the fork's folder what the parent had up to the last checkpoint before the fork; return where it forks."""
     from ecosystem.model import EcosystemModel
     from ecosystem.opening import Reading
-    from ecosystem.record.checkpoint import load_checkpoint
-    from ecosystem.record.inherit import checkpoint_path, inherit
+    from ecosystem.record.checkpoint import checkpoint_path, load_checkpoint
+    from ecosystem.record.inherit import inherit
     from ecosystem.record.tables import schemas
     from ecosystem.sweep.branches import Origin
 
@@ -313,7 +313,7 @@ def _origin(parent: Run, changed: Scenario, jepa: AffinityModel, at: int, folder
 
 def _compare(folder: Path, parent: Run, changed: Run, origin: Origin, seeds: int, tell: Progress) -> None:
     """Write tables, figures and page, last of all that the comparison is complete."""
-    from ecosystem.record.manifest import command_line, provenance, write_manifest
+    from ecosystem.record.manifest import COMPLETE, command_line, provenance, write_manifest
     from ecosystem.report.experiments.fork_page import write_page
     from ecosystem.sweep.branches import write_branches
 

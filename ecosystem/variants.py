@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from ecosystem.errors import InputError, shorten
-from ecosystem.execute import COMPLETE, run
+from ecosystem.execute import run
 from ecosystem.files import RUNS, write_atomic
 from ecosystem.progress import Progress, silent
 from ecosystem.reading import load_scenario
@@ -169,7 +169,7 @@ def _compare(variants: tuple[Variant, ...], root: Path, resume: bool, tell: Prog
 
 def _write(folder: Path, variants: tuple[Variant, ...], tell: Progress) -> None:
     """Write table, figures and page, last of all that the comparison is complete."""
-    from ecosystem.record.manifest import write_manifest
+    from ecosystem.record.manifest import COMPLETE, write_manifest
     from ecosystem.report.variants import render, write_figures
     from ecosystem.report.variants_arrays import Contrast
 

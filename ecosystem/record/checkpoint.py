@@ -23,6 +23,16 @@ _ARRAYS = (
 _MEMORY = ("held", "age", "locked", "said")
 
 
+def stem(step: int) -> str:
+    """Return the name, without ending, of what a run writes at a checkpoint; names sort as steps do."""
+    return f"{step:08d}"
+
+
+def checkpoint_path(run: Path, step: int) -> Path:
+    """Return where a run has the checkpoint of a step."""
+    return run / "checkpoints" / f"{stem(step)}.safetensors"
+
+
 def save_checkpoint(path: Path, state: State, draws: Draws) -> None:
     """Write the state, and what the random draws after it follow from, atomically."""
     tensors: dict[str, NDArray[Any]] = {name: getattr(state, name) for name in _ARRAYS}

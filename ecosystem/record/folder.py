@@ -19,7 +19,7 @@ from ecosystem.dynamics.state import Step
 from ecosystem.errors import InputError
 from ecosystem.files import write_atomic
 from ecosystem.model import EcosystemModel
-from ecosystem.record.checkpoint import load_checkpoint, save_checkpoint
+from ecosystem.record.checkpoint import checkpoint_path, load_checkpoint, save_checkpoint, stem
 from ecosystem.record.lock import LOCK
 from ecosystem.record.tables import Columns, Naming, schemas, step_rows, to_table
 
@@ -53,11 +53,11 @@ class RunWriter:
 
     def checkpoint(self) -> None:
         """Write the rows since the last checkpoint, then the state."""
-        stem = _stem(self.model.state.tick)
+        tick = self.model.state.tick
         for name, rows in self._rows.items():
-            _write_table(self.folder / "parts" / name / f"{stem}.parquet", to_table(rows, self._schemas[name]))
+            _write_table(self.folder / "parts" / name / f"{stem(tick)}.parquet", to_table(rows, self._schemas[name]))
             rows.clear()
-        save_checkpoint(self.folder / "checkpoints" / f"{stem}.safetensors", self.model.state, self.model.draws)
+        save_checkpoint(checkpoint_path(self.folder, tick), self.model.state, self.model.draws)
 
     def restore(self) -> None:
         """Bring the model to the last checkpoint and drop parts written after it."""
@@ -116,10 +116,6 @@ def publish(folder: Path) -> Path:
     final = folder.with_name(folder.name.removesuffix(PARTIAL))
     folder.rename(final)
     return final
-
-
-def _stem(step: int) -> str:
-    return f"{step:08d}"
 
 
 def _read_part(path: Path) -> pa.Table:

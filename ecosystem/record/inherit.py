@@ -10,11 +10,7 @@ import pyarrow.parquet as pq
 
 from ecosystem.errors import InputError
 from ecosystem.files import write_atomic
-
-
-def checkpoint_path(run: Path, step: int) -> Path:
-    """Return where a run has the checkpoint of a step."""
-    return run / "checkpoints" / f"{step:08d}.safetensors"
+from ecosystem.record.checkpoint import checkpoint_path, stem
 
 
 def inherit(folder: Path, parent: Path, checkpoints: Sequence[int], schemas: dict[str, pa.Schema]) -> None:
@@ -41,7 +37,7 @@ def inherit(folder: Path, parent: Path, checkpoints: Sequence[int], schemas: dic
     for name, schema in schemas.items():
         pieces = _parts(parent / f"{name}.parquet", schema, checkpoints)
         for step, part in zip(checkpoints, pieces, strict=False):
-            with write_atomic(folder / "parts" / name / f"{step:08d}.parquet") as file:
+            with write_atomic(folder / "parts" / name / f"{stem(step)}.parquet") as file:
                 pq.write_table(part, file, compression="zstd")
     for step in checkpoints:
         content = checkpoint_path(parent, step).read_bytes()

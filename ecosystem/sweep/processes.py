@@ -73,16 +73,13 @@ class Processes(SweepExecutor):
         How many, from 1. They are started when there is work, or by `warm`.
     recycle : int
         Jobs after which a worker gives way to a fresh process, so that memory stays flat.
-    initializer : callable, optional
-        Called once in each worker before its first job. What it raises is dropped: the job that needs what is
-        missing says so.
     """
 
     kind = "processes"
 
-    def __init__(self, workers: int, recycle: int = 500, initializer: Callable[[], object] | None = None) -> None:
+    def __init__(self, workers: int, recycle: int = 500) -> None:
         self._workers, self._recycle = workers, recycle
-        self._prepare = bytes(ForkingPickler.dumps(initializer))
+        self._prepare = bytes(ForkingPickler.dumps(None))
         self._waiting: deque[_Call] = deque()
         self._crew: list[_Worker] = []
         self._early = 0
@@ -97,7 +94,10 @@ class Processes(SweepExecutor):
         return self._workers
 
     def warm(self, prepare: Callable[[], object]) -> None:
-        """Start all workers now, in the background; each calls ``prepare`` before its first job."""
+        """Start all workers now, in the background; each calls ``prepare`` before its first job.
+
+        What that raises is dropped: the job that needs what is missing says so.
+        """
         self._prepare, self._early = bytes(ForkingPickler.dumps(prepare)), self._workers
         self._wake()
 

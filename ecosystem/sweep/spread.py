@@ -12,8 +12,30 @@ Array = NDArray[np.float64]
 LEVELS = (0.05, 0.5, 0.95)
 """The quantiles of a band."""
 
+ENDINGS = ("end", "mean")
+"""The outcomes of a run: a measure at the last step, and its mean over the steps where it is defined."""
+
 SPREAD = ("n", "low", "median", "high", "mean", "sd")
 """What `spread_of` says."""
+
+
+def endings(values: Array) -> Array:
+    """Return the outcomes (`ENDINGS`) of runs, (n_runs, 2, n_measures); NaN where a measure is not defined.
+
+    Parameters
+    ----------
+    values : (n_runs, n_steps, n_measures) float64
+        NaN where a measure is not defined.
+
+    Examples
+    --------
+    >>> endings(np.array([[[1.0], [np.nan], [5.0]]]))[0, :, 0]
+    array([5., 3.])
+    """
+    known = np.isfinite(values)
+    n = known.sum(1)
+    mean = np.where(known, values, 0).sum(1) / np.where(n, n, 1)
+    return np.stack([values[:, -1], np.where(n, mean, np.nan)], axis=1)
 
 
 def spread_of(values: Array) -> dict[str, Array]:

@@ -21,14 +21,11 @@ from ecosystem.progress import Progress, silent
 from ecosystem.sweep import modes, replication
 from ecosystem.sweep.dataset import columns_of, read_points
 from ecosystem.sweep.plan import SCENARIO, Job, read_plan
-from ecosystem.sweep.spread import SPREAD, spread_of
+from ecosystem.sweep.spread import ENDINGS, SPREAD, endings, spread_of
 
 Array = NDArray[np.float64]
 
 BANDS, OUTCOMES = "bands.parquet", "outcomes.parquet"
-ENDINGS = ("end", "mean")
-"""The outcomes of a run: a measure at the last step, and its mean over the steps where it is defined."""
-
 COUNTS = frozenset({"coalitions", "defectors"})
 SHARES = frozenset({"largest", "alone", "churn", "unstable"})
 """Measures that move in whole agents or coalitions: one more or fewer is no second mode."""
@@ -122,10 +119,7 @@ class _Runs:
 
     def outcomes(self) -> Array:
         """Return the outcomes of each run, (n_runs, len(ENDINGS) * n_measures)."""
-        known = np.isfinite(self.values)
-        n = known.sum(1)
-        mean = np.where(known, self.values, 0).sum(1) / np.where(n, n, 1)
-        return np.concatenate([self.values[:, -1], np.where(n, mean, np.nan)], axis=1)
+        return endings(self.values).reshape(len(self.values), -1)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What a sweep costs beside its bare steps, and what a second worker is worth. Prints; judges only that results agree.
+"""What a sweep costs beside its bare steps, and what a second worker is worth. Prints; judges nothing.
 
 pytest tests/benchmarks/test_sweep_cost.py -s -m benchmark
 """

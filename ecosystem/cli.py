@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ecosystem.commands import affinity, batches, runs, scenarios
+from ecosystem.commands import affinity, batches, runs, scenarios, watch
 from ecosystem.errors import InputError, one_line
 
 app = typer.Typer(
@@ -43,7 +43,7 @@ def ecosystem(
 
 
 for _command in (
-    runs.run, batches.sweep, batches.sensitivity, runs.fork, runs.diff, runs.report,
+    runs.run, watch.watch, batches.sweep, batches.sensitivity, runs.fork, runs.diff, runs.report,
     affinity.compare, affinity.evaluate, affinity.train,
     scenarios.landscape, scenarios.scenarios, scenarios.new, scenarios.validate, scenarios.schema, scenarios.doctor,
 ):  # fmt: skip

@@ -106,8 +106,46 @@ def carry_out(
         if not _is_written(folder):
             manifest = _manifest(scenario, config_hash(scenario, weights_hash), weights_hash, jepa) | said
             writer = _simulate(folder, scenario, jepa, manifest, tell)
-            _finish(writer, manifest, tell)
+            _finish(writer, scenario, manifest, tell)
         return Run(publish(folder))
+
+
+def write_up(
+    writer: RunWriter, scenario: Scenario, jepa: AffinityModel, weights_hash: str, out: str | Path, tell: Progress
+) -> Run:
+    """Write a debate that was stepped elsewhere as a finished run, the same as `run` makes of its scenario.
+
+    Parameters
+    ----------
+    writer : RunWriter
+        Holds the steps taken so far; it can go on afterwards.
+    scenario : Scenario
+        What was run: its ``steps`` are those taken, its interventions include those made on the way.
+    jepa, weights_hash
+        The affinity model, and the SHA-256 of its weights.
+    out : str or Path
+        Folder for runs.
+    tell : callable
+        Told how far things are.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from ecosystem.record.folder import new_folder, publish
+    from ecosystem.record.lock import locked
+    from ecosystem.record.manifest import config_hash, write_config
+    from ecosystem.report.notebook import Run
+
+    digest = config_hash(scenario, weights_hash)
+    folder = new_folder(Path(out), scenario.name, scenario.parameters.seed, digest)
+    try:
+        with locked(folder), threadpool_limits(1, "blas"):
+            write_config(folder, scenario)
+            manifest = _manifest(scenario, digest, weights_hash, jepa) | {"timings": {}}
+            _finish(writer.copied_to(folder), scenario, manifest, tell)
+            return Run(publish(folder))
+    except BaseException:
+        discard(folder)
+        raise
 
 
 def rewrite_report(folder: str | Path) -> Run:
@@ -151,7 +189,7 @@ def _simulate(
     return writer
 
 
-def _finish(writer: RunWriter, manifest: dict[str, Any], tell: Progress) -> None:
+def _finish(writer: RunWriter, scenario: Scenario, manifest: dict[str, Any], tell: Progress) -> None:
     """Write tables, graph, figures and report; last of all, that the run is complete."""
     from ecosystem.record.manifest import COMPLETE, write_manifest
     from ecosystem.record.reader import RunTables
@@ -169,7 +207,7 @@ def _finish(writer: RunWriter, manifest: dict[str, Any], tell: Progress) -> None
     manifest["steps_done"] = model.state.tick
     write_manifest(folder, manifest)
     tell("report", 1, 3)
-    tables = RunTables(folder, model.scenario)
+    tables = RunTables(folder, scenario)
     write_figures(folder, tables)
     tell("report", 2, 3)
     write_odd(folder, tables)

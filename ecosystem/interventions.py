@@ -13,7 +13,7 @@ from ecosystem.dynamics.events import lone_label
 from ecosystem.dynamics.exchange import acceptance
 from ecosystem.dynamics.state import Applied, State
 from ecosystem.jepa.statements import Statements, affinity_to_holders, held_matrix
-from ecosystem.scenario import Discovery, Enter, Intervention, Leave, Message, NewTopic, Scenario, Shock
+from ecosystem.scenario import Discovery, Enter, Intervention, Leave, Message, NewTopic, Scenario, Shock, Turn
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Stage:
         """Apply an intervention to ``state``, in place."""
         if isinstance(event, Enter | Leave):
             return self._attend(event, state)
-        if isinstance(event, NewTopic):
+        if isinstance(event, NewTopic | Turn):
             state.topic = self._topic(event.topic)
             state.agenda = state.agenda.copy()
             state.agenda[state.topic] = True

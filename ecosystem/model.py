@@ -63,7 +63,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     agent_classes : mapping of persona key to subclass of Debater
         Agents with a mind of their own.
     on_step : callable
-        Called with the `Step` each step leaves behind.
+        The first of `observers`.
     **parameters
         Any of `ecosystem.scenario.Parameters`, as plain scalars.
 
@@ -77,6 +77,8 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         The table of unique statements.
     last : Step or None
         What the last step left behind.
+    observers : list of callable
+        Called with the `Step` each step leaves behind.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         self.personas, _, _ = index_statements(self.scenario)
         self.statements: Statements = reading.statements
         self.last: Step | None = None
-        self._on_step = on_step
+        self.observers: list[Callable[[Step], Any]] = [] if on_step is None else [on_step]
         classes = dict(agent_classes or {})
         self._policy = POLICIES[self.parameters.policy]
         self.debaters: list[Debater] = [
@@ -242,8 +244,8 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
             utterances, heard, regrouping,
         )  # fmt: skip
         self.datacollector.collect(self)
-        if self._on_step is not None:
-            self._on_step(self.last)
+        for observe in self.observers:
+            observe(self.last)
 
     def learn(self, utterances: NDArray[np.int64], observed: Matrix) -> None:
         """Let the affinity model learn from the step's exchanges, where it does so, and read all statements anew."""

@@ -130,7 +130,16 @@ def positions_of(scenario: Scenario, table: Statements, jepa: AffinityModel) -> 
             leaning[mine] = jepa.affinity([table.texts[k] for k in mine], [topic.motion] * len(mine))
         elif len(mine):
             leaning[mine] = table.affinity[mine, mine[0]]
-    return statement_positions(table.affinity.astype(np.float64), table.topic_of, leaning)
+    held = _held_texts(scenario)
+    basis = np.array(
+        [(scenario.topics[t].id, text) in held for t, text in zip(table.topic_of, table.texts, strict=True)], bool
+    )
+    return statement_positions(table.affinity.astype(np.float64), table.topic_of, leaning, basis)
+
+
+def _held_texts(scenario: Scenario) -> set[tuple[str, str]]:
+    """Return topic and text of what is in corpora."""
+    return {(s.topic, s.text) for persona in scenario.personas.values() for s in persona.corpus}
 
 
 def opening_state(

@@ -237,6 +237,13 @@ class NewTopic(_Intervention):
     topic: Identifier
 
 
+class Turn(_Intervention):
+    """The debate turns to a topic at once, out of its turn; where it was off the agenda it is on it from then on."""
+
+    kind: Literal["turn"]
+    topic: Identifier
+
+
 class Shock(_Intervention):
     """A parameter changes for everyone, or the stubbornness of some."""
 
@@ -288,7 +295,7 @@ LIVE = tuple(name for name in Parameters.model_fields if name in Shock.model_fie
 
 _OPTIONAL = {name for name in LIVE if type(None) in get_args(Parameters.model_fields[name].annotation)}
 
-Intervention = Annotated[Enter | Leave | Discovery | Message | NewTopic | Shock, Field(discriminator="kind")]
+Intervention = Annotated[Enter | Leave | Discovery | Message | NewTopic | Turn | Shock, Field(discriminator="kind")]
 
 
 class Scenario(_Frozen):
@@ -356,7 +363,7 @@ class Scenario(_Frozen):
             place = f"interventions.{number}"
             _refuse_unknown(place, _named(intervention, "topic"), topics, "topic")
             _refuse_unknown(place, _named(intervention, "persona", "personas"), self.personas, "persona")
-            if self.affinity is not None and intervention.kind in ("statement", "message", "topic"):
+            if self.affinity is not None and intervention.kind in ("statement", "message", "topic", "turn"):
                 raise ValueError(f"{place}.kind: found {intervention.kind!r}; where affinity is given nothing is said")
         if all(self.comes_later(topic.id) for topic in self.topics):
             raise ValueError("interventions: every topic enters the agenda later; one is needed from the start")

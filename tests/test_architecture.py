@@ -46,6 +46,7 @@ LAYERS = {
     "ecosystem.forking": 9,
     "ecosystem.differing": 9,
     "ecosystem.diagnosis": 9,
+    "ecosystem.app": 9,
     "ecosystem.console": 9,
     "ecosystem.console_differences": 9,
     "ecosystem.commands": 10,
@@ -54,8 +55,13 @@ LAYERS = {
 
 HOMES = {
     "torch": ("ecosystem/jepa/",),
-    "matplotlib": ("ecosystem/report/",),
-    "mesa": ("ecosystem/model.py", "agents/"),
+    "matplotlib": ("ecosystem/report/", "ecosystem/app/"),
+    "mesa": ("ecosystem/model.py", "agents/", "ecosystem/app/"),
+    "solara": ("ecosystem/app/",),
+    "reacton": ("ecosystem/app/",),
+    "ipyvuetify": ("ecosystem/app/",),
+    "starlette": ("ecosystem/app/",),
+    "uvicorn": ("ecosystem/app/",),
 }
 
 
@@ -112,8 +118,9 @@ def test_import_ecosystem_is_light() -> None:
 
 
 def test_help_is_light() -> None:
-    code = "sys.argv = ['ecosystem', '--help']\nfrom ecosystem.cli import main\ntry: main()\nexcept SystemExit: pass"
-    assert not loaded_after(code) & {"torch", "mesa", "matplotlib", "numpy", "pandas"}
+    for argv in (["ecosystem", "--help"], ["ecosystem", "watch", "--help"]):
+        code = f"sys.argv = {argv}\nfrom ecosystem.cli import main\ntry: main()\nexcept SystemExit: pass"
+        assert not loaded_after(code) & {"torch", "mesa", "matplotlib", "numpy", "pandas", "solara", "uvicorn"}
 
 
 def test_public_surface() -> None:

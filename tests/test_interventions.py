@@ -85,6 +85,21 @@ def event(step: int, kind: str, **fields: Any) -> dict[str, Any]:
 # Who is there.
 
 
+def test_a_turn_is_debated_at_once_and_changes_nothing_before_it(jepa: Any) -> None:
+    plain, turned = (history(debate(*events), jepa, 12) for events in ((), (event(4, "turn", topic="gas"),)))
+    topics = [step.topic for step in turned]
+    assert [step.topic for step in plain[:5]] == [0, 0, 1, 1, 2]
+    assert topics[:6] == [0, 0, 1, 0, 1, 1]  # the turn of carbon ends early, and comes again after gas
+    for before, now in zip(plain[:3], turned[:3], strict=True):
+        np.testing.assert_array_equal(before.utterances, now.utterances)
+        np.testing.assert_array_equal(before.alignment, now.alignment)
+
+
+def test_a_turn_to_a_topic_off_the_agenda_puts_it_there(jepa: Any) -> None:
+    steps = history(debate(event(2, "turn", topic="wind"), event(11, "topic", topic="wind")), jepa, 10)
+    assert [step.topic for step in steps][:8] == [0, 2, 0, 0, 1, 1, 2, 2]
+
+
 def test_those_who_are_absent_appear_nowhere(jepa: Any) -> None:
     steps = history(debate(event(4, "enter", persona="ben"), event(9, "leave", persona="ben")), jepa)
     for step in steps:

@@ -47,7 +47,12 @@ def axis(affinity: Matrix) -> NDArray[np.float64]:
     return position * (1.0 if position[np.abs(position).argmax()] >= 0 else -1.0)
 
 
-def statement_positions(affinity: Matrix, topic_of: NDArray[np.int64], leaning: NDArray[np.float64]) -> Matrix:
+def statement_positions(
+    affinity: Matrix,
+    topic_of: NDArray[np.int64],
+    leaning: NDArray[np.float64],
+    basis: NDArray[np.bool_] | None = None,
+) -> Matrix:
     """Return the position of every statement on its topic, (n_statements,) in [-1, 1].
 
     Parameters
@@ -59,12 +64,21 @@ def statement_positions(affinity: Matrix, topic_of: NDArray[np.int64], leaning: 
     leaning : (n_statements,) float
         Affinity of each statement to what the positive side of its topic holds; the sign of an axis is the one that
         agrees with it. 0 where no side is named.
+    basis : (n_statements,) bool, optional
+        The statements that span the axis of a topic, all by default; the others are placed on it where their
+        affinities to these lie closest to the products. What is said later thus moves nothing that was there before.
     """
     positions = np.zeros(len(topic_of))
     for topic in np.unique(topic_of):
         rows = np.flatnonzero(topic_of == topic)
-        along = axis(affinity[np.ix_(rows, rows)])
-        positions[rows] = along * (-1.0 if along @ leaning[rows] < 0 else 1.0)
+        spanning = rows if basis is None or not basis[rows].any() else rows[basis[rows]]
+        along = axis(affinity[np.ix_(spanning, spanning)])
+        along *= -1.0 if along @ leaning[spanning] < 0 else 1.0
+        positions[spanning] = along
+        others = np.setdiff1d(rows, spanning)
+        length = float(along @ along)
+        if len(others) and length > 0:
+            positions[others] = (affinity[np.ix_(others, spanning)] @ along / length).clip(-1, 1)
     return positions
 
 

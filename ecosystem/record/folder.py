@@ -39,7 +39,7 @@ class RunWriter:
 
     def __init__(self, folder: Path, model: EcosystemModel) -> None:
         self.folder, self.model = folder, model
-        self._naming = Naming.of(model.personas, [topic.id for topic in model.scenario.topics], model.statements.texts)
+        self._naming = _naming(model)
         self._schemas = schemas(model.statements.latents.shape[1])
         self._rows: dict[str, list[Columns]] = {name: [] for name in self._schemas}
 
@@ -47,9 +47,36 @@ class RunWriter:
         """Keep a step's rows; write a checkpoint when one is due."""
         for name, columns in step_rows(step, self._naming).items():
             self._rows[name].append(columns)
-        p = self.model.parameters
-        if step.step % p.checkpoint_every == 0 or step.step == p.steps:
+        if step.step % self.model.parameters.checkpoint_every == 0:
             self.checkpoint()
+
+    def table(self, name: str) -> pa.Table:
+        """Return a table of the steps so far, those since the last checkpoint among them."""
+        parts = [_read_part(part) for part in sorted((self.folder / "parts" / name).glob("*.parquet"))]
+        return pa.concat_tables([*parts, to_table(self._rows[name], self._schemas[name])])
+
+    def table_at(self, name: str, step: int) -> pa.Table:
+        """Return the rows of one step in a table."""
+        import pyarrow.compute as pc
+
+        every = self.model.parameters.checkpoint_every
+        part = self.folder / "parts" / name / f"{stem(-(-step // every) * every)}.parquet"
+        rows = _read_part(part) if part.exists() else to_table(self._rows[name], self._schemas[name])
+        return rows.filter(pc.equal(rows["step"], step))
+
+    def follow(self, model: EcosystemModel) -> None:
+        """Go on with another model of the same debate, which may know more statements."""
+        self.model = model
+        self._naming = _naming(model)
+
+    def copied_to(self, folder: Path) -> RunWriter:
+        """Return a writer that goes on from here in another folder, which exists; this one goes on unhindered."""
+        for kind in ("parts", "checkpoints"):
+            if (self.folder / kind).is_dir():
+                shutil.copytree(self.folder / kind, folder / kind, dirs_exist_ok=True)
+        other = RunWriter(folder, self.model)
+        other._rows = {name: list(rows) for name, rows in self._rows.items()}
+        return other
 
     def checkpoint(self) -> None:
         """Write the rows since the last checkpoint, then the state."""
@@ -70,7 +97,9 @@ class RunWriter:
             self.model.restore(*load_checkpoint(checkpoints[-1]))
 
     def join(self) -> None:
-        """Join the parts into the tables of the run's folder."""
+        """Write a last checkpoint where one is due; join the parts into the tables of the run's folder."""
+        if not checkpoint_path(self.folder, self.model.state.tick).exists():
+            self.checkpoint()
         for name, schema in self._schemas.items():
             with (
                 write_atomic(self.folder / f"{name}.parquet") as file,
@@ -116,6 +145,10 @@ def publish(folder: Path) -> Path:
     final = folder.with_name(folder.name.removesuffix(PARTIAL))
     folder.rename(final)
     return final
+
+
+def _naming(model: EcosystemModel) -> Naming:
+    return Naming.of(model.personas, [topic.id for topic in model.scenario.topics], model.statements.texts)
 
 
 def _read_part(path: Path) -> pa.Table:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,6 +13,9 @@ from ecosystem.errors import InputError
 from ecosystem.reading import load_scenario
 from ecosystem.record.manifest import CONFIG, read_manifest
 from ecosystem.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class RunTables:
@@ -115,13 +119,27 @@ class RunTables:
         """A row a step and agent: the mean latent of what it holds."""
         return self._read("latents")
 
-    def _read(self, table: str) -> pd.DataFrame:
+    def arrow(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a table, or some of its columns, as Arrow has it; much faster than a data frame of strings.
+
+        Raises
+        ------
+        InputError
+            The table is missing or is none.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.path / f"{table}.parquet"
         try:
-            frame: pd.DataFrame = pq.read_table(path).to_pandas()
-        except (OSError, pa.ArrowInvalid) as error:
+            found = pq.read_table(path, columns=None if columns is None else list(columns))
+        except (OSError, KeyError, pa.ArrowInvalid) as error:
             raise InputError(str(path), f"cannot be read as a table ({error})") from None
+        missing = [name for name in columns or () if name not in found.column_names]
+        if missing:
+            raise InputError(str(path), f"cannot be read as a table (it has no column {missing[0]!r})")
+        return found
+
+    def _read(self, table: str) -> pd.DataFrame:
+        frame: pd.DataFrame = self.arrow(table).to_pandas()
         return frame

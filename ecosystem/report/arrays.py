@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.errors import InputError
 from ecosystem.record.reader import RunTables
 
 Matrix = NDArray[np.float64]
@@ -22,15 +21,8 @@ def read_columns(run: RunTables, table: str, *columns: str) -> dict[str, Any]:
     InputError
         The table is missing or is none.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = run.path / f"{table}.parquet"
-    try:
-        found = pq.read_table(path, columns=list(columns)).combine_chunks()
-        return {name: found[name] for name in columns}
-    except (OSError, KeyError, pa.ArrowInvalid) as error:
-        raise InputError(str(path), f"cannot be read as a table ({error})") from None
+    found = run.arrow(table, columns).combine_chunks()
+    return {name: found[name] for name in columns}
 
 
 def numbers(column: Any) -> Matrix:

@@ -84,6 +84,8 @@ class Teller:
             return sentence(self._cast.who(agents), f" {'entered' if kind == 'enter' else 'left'} the debate")
         if kind == "topic":
             return sentence(self._cast.topics[row["topic"]], " came onto the agenda")
+        if kind == "turn":
+            return sentence("the debate turned to ", self._cast.topics[row["topic"]])
         if kind == "shock":
             return self._shock(str(row["changes"]), agents)
         on = sentence(" on ", self._cast.topics[row["topic"]], ", “", quoted(row["text"]), "”")

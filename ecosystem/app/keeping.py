@@ -1,0 +1,96 @@
+"""Keeping what was seen: save the run, open a recorded one, export pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import solara
+from reacton import ipyvuetify as v
+
+from ecosystem.app.pictures import animation, network_picture
+from ecosystem.app.replay import finished_runs
+from ecosystem.app.view import View
+from ecosystem.app.visit import Visit
+
+
+@solara.component
+def Keeping(visit: Visit, view: View) -> None:
+    """Show the menu of what can be kept and opened."""
+    opening, set_opening = solara.use_state(False)
+    made, set_made = solara.use_state(())
+    name = f"{view.viewing.setting.scenario.name}-step-{view.step}"
+
+    def animate() -> None:
+        def work() -> None:
+            content = animation(view.viewing, 0, view.viewing.now, dark=view.dark)
+            set_made((f"{view.viewing.setting.scenario.name}.gif", content))
+            visit.message.value = ("done", "The animation is ready: download it from the menu, Keep.")
+
+        visit.do("Drawing the animation", work)
+
+    button = v.Btn(
+        v_on="menu.on",
+        small=True,
+        text=True,
+        children=[v.Icon(children=["mdi-tray-arrow-down"], small=True, left=True), "Keep"],
+        attributes={"aria-haspopup": "menu"},
+    )
+    with (
+        v.Menu(
+            offset_y=True,
+            left=True,
+            v_slots=[{"name": "activator", "variable": "menu", "children": button}],
+        ),
+        v.List(dense=True),
+    ):
+        idle = not visit.busy.value
+        if visit.replay is None:
+            Entry("mdi-content-save-outline", "Save as a run’s folder", visit.save, view.viewing.now == 0 or not idle)
+        Entry("mdi-folder-open-outline", "Open a recorded run …", lambda: set_opening(True), not idle)
+        with solara.FileDownload(lambda: network_picture(view), f"{name}.png", "image/png"):
+            Entry("mdi-image-outline", "Network as PNG", lambda: None)
+        Entry("mdi-movie-open-outline", "Make an animation (GIF)", animate, view.viewing.now == 0 or not idle)
+        if made:
+            with solara.FileDownload(made[1], made[0], "image/gif"):
+                Entry("mdi-download", f"Download {made[0]}", lambda: None)
+    _choose_run(visit, opening, set_opening)
+
+
+def _choose_run(visit: Visit, opening: bool, set_opening: Any) -> None:
+    """Show the recorded runs to choose from; a visitor names one of these, never a path."""
+    with v.Dialog(v_model=opening, on_v_model=set_opening, max_width=640, scrollable=True), v.Card():
+        v.CardTitle(children=["Open a recorded run"])
+        with v.CardText(), v.List(two_line=True, dense=True):
+            runs = finished_runs(visit.out) if opening else []
+            if opening and not runs:
+                solara.Text("There is no finished run yet. `ecosystem run`, or Keep, Save, makes one.")
+            for run in runs:
+                _run(visit, run, set_opening)
+        with v.CardActions():
+            v.Spacer()
+            solara.Button("Close", on_click=lambda: set_opening(False), text=True)
+
+
+def _run(visit: Visit, run: Any, set_opening: Any) -> None:
+    def choose() -> None:
+        set_opening(False)
+        visit.open_run(run.name)
+
+    said = f"{run.steps} steps, seed {run.seed}, {run.when}"
+    Entry("mdi-play-box-outline", run.title, choose, said=said)
+
+
+@solara.component
+def Entry(icon: str, text: str, act: Callable[[], Any], disabled: bool = False, said: str = "") -> None:
+    """Show an entry of a menu or a list."""
+    words = [v.ListItemTitle(children=[text]), *([v.ListItemSubtitle(children=[said])] if said else [])]
+    entry = v.ListItem(
+        link=True,
+        disabled=disabled,
+        children=[
+            v.ListItemIcon(class_="mr-3", children=[v.Icon(children=[icon], small=True)]),
+            v.ListItemContent(children=words),
+        ],
+    )
+    v.use_event(entry, "click", lambda *_: act())

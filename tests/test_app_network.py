@@ -1,0 +1,212 @@
+"""What the drawing of the alignment network shows, without a browser."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents.persona import Persona
+from ecosystem.app.layout import node_radius
+from ecosystem.app.network import NetworkWidget, agent_influence, network_data, network_names
+from ecosystem.app.scenes import Scene
+from ecosystem.app.session import Session
+from ecosystem.app.view import View
+from ecosystem.reading import load_scenario
+
+Build = Callable[..., View]
+
+
+@dataclass
+class Shown:
+    """A viewing of scenes made by hand."""
+
+    scenes: list[Scene]
+    weights: list[float]
+
+    @property
+    def setting(self) -> Any:
+        personas = [Persona(f"a{k}", f"Agent {k}", "", (), weight=weight) for k, weight in enumerate(self.weights)]
+        return SimpleNamespace(personas=personas, names=[persona.name for persona in personas])
+
+    @property
+    def course(self) -> Any:
+        labels = {int(label) for scene in self.scenes for label in scene.partition if label >= 0}
+        return SimpleNamespace(
+            places=lambda step: self.scenes[step].places,
+            colours={label: f"#0000{label:02x}" for label in labels},
+        )
+
+    def scene(self, step: int) -> Scene:
+        return self.scenes[step]
+
+
+@pytest.fixture(scope="module")
+def opening() -> Iterator[Scene]:
+    session = Session(load_scenario("climate-duet"))
+    yield session.scene(0)
+    session.close()
+
+
+@pytest.fixture
+def build(opening: Scene) -> Build:
+    """Return a view of the last of some steps; ``taken[k]`` lists (listener, speaker) of step k + 1."""
+
+    def view(
+        n: int,
+        taken: list[list[tuple[int, int]]] | None = None,
+        weights: list[float] | None = None,
+        places: list[Any] | None = None,
+        spoke: bool = True,
+        **now: Any,
+    ) -> View:
+        scenes = []
+        for step, heard in enumerate([[], *(taken or [])]):
+            speaker, accepted = np.full(n, -1), np.zeros(n, bool)
+            for listener, source in heard:
+                speaker[listener], accepted[listener] = source, True
+            scene = replace(
+                opening, step=step, speaker=speaker, accepted=accepted,
+                utterances=np.full(n, 0 if spoke and step else -1), alignment=np.zeros((n, n), np.float32),
+                partition=-1 - np.arange(n), present=np.ones(n, bool),
+                places=np.asarray(places[step], np.float32) if places else np.full((n, 2), 0.5, np.float32),
+            )  # fmt: skip
+            scenes.append(scene)
+        scenes[-1] = replace(scenes[-1], **now)
+        viewing: Any = Shown(scenes, weights or [1.0] * n)
+        return View(viewing, len(scenes) - 1, revision=7)
+
+    return view
+
+
+def symmetric(n: int, *pairs: tuple[int, int, float]) -> np.ndarray:
+    alignment = np.zeros((n, n), np.float32)
+    for one, other, weight in pairs:
+        alignment[one, other] = alignment[other, one] = weight
+    return alignment
+
+
+def test_nodes_edges_and_coalitions_of_a_step(build: Build) -> None:
+    alignment = symmetric(4, (0, 1, 0.5), (2, 3, 0.25), (0, 2, -0.4), (1, 3, -0.02))
+    places = [[[0.1, 0.2], [0.9, 0.2], [0.1, 0.8], [0.9, 0.8]]] * 2
+    view = build(4, [[(1, 0), (2, 0)]], places=places, alignment=alignment, partition=np.array([5, 5, -1, -2]))
+    data = network_data(view)
+    assert json.loads(json.dumps(data)) == data
+    assert (data["revision"], data["step"]) == (7, 1)
+    assert data["nodes"]["x"] == [0.1, 0.9, 0.1, 0.9]
+    assert data["nodes"]["y"] == [0.2, 0.2, 0.8, 0.8]
+    assert data["nodes"]["coalition"] == [5, 5, None, None]
+    assert data["nodes"]["taken"] == [2, 0, 0, 0]
+    assert data["nodes"]["spoke"] == [True] * 4
+    assert data["coalitions"] == [{"label": 5, "colour": "#000005", "members": [0, 1]}]
+    # -0.02 is below a tenth of the strongest.
+    assert data["edges"] == [[0, 1, 0.5], [0, 2, -0.4], [2, 3, 0.25]]
+    assert [byte - 256 * (byte > 127) for byte in b64decode(data["pairs"])] == [50, -40, 0, 0, -2, 25]
+
+
+def test_influence_is_what_was_taken_over_in_the_last_ten_steps(build: Build) -> None:
+    steps = [[(0, 2)], [(0, 1)], *[[(2, 1), (1, 0)]] * 9]  # the first is the eleventh from the end
+    view = build(3, steps)
+    meaning, influence = agent_influence(view.viewing, view.scene)
+    assert meaning == "taken"
+    assert influence.tolist() == [9, 10, 0]
+    radius = network_data(view)["nodes"]["radius"]
+    assert radius[1] > radius[0] > radius[2]
+    assert max(radius) <= round(node_radius(3), 4)
+
+
+def test_weights_that_differ_are_the_influence(build: Build) -> None:
+    view = build(3, [[(1, 0)]], weights=[1.0, 4.0, 1.0])
+    assert network_data(view)["influence"] == "weight"
+    assert network_data(view)["nodes"]["influence"] == [1, 4, 1]
+
+
+def test_where_no_one_has_spoken_all_are_of_one_size(build: Build) -> None:
+    data = network_data(build(3, [[], []], spoke=False))
+    assert data["influence"] is None
+    assert len(set(data["nodes"]["radius"])) == 1
+
+
+def test_those_who_are_absent_have_no_edges(build: Build) -> None:
+    alignment = symmetric(3, (0, 1, 0.5), (1, 2, 0.6))
+    alignment[2] = alignment[:, 2] = np.nan
+    data = network_data(build(3, [[]], alignment=alignment, present=np.array([True, True, False])))
+    assert data["edges"] == [[0, 1, 0.5]]
+    assert data["nodes"]["present"] == [True, True, False]
+    assert list(b64decode(data["pairs"])) == [50, 0, 0]
+
+
+def test_the_frame_holds_every_node_and_moves_slowly(build: Build) -> None:
+    near = [[0.3, 0.3], [0.7, 0.7]]
+    far = [[0.1, 0.3], [0.7, 0.7]]
+    frame = network_data(build(2, [[]] * 9, places=[near] * 9 + [far]))["frame"]
+    assert frame[0] == pytest.approx(0.1)  # one that strays is seen at once
+    frame = network_data(build(2, [[]] * 10, places=[far] + [near] * 10))["frame"]
+    left = (0.1 + 10 * 0.3) / 11
+    missing = (0.5 - (0.7 - left)) / 2
+    assert frame == pytest.approx([left - missing, 0.3, 0.7 + missing, 0.7], abs=1e-4)
+
+
+def test_two_agents_close_together_are_not_blown_up(build: Build) -> None:
+    left, top, right, bottom = network_data(build(2, places=[[[0.45, 0.5], [0.55, 0.5]]]))["frame"]
+    assert (right - left, bottom - top) == pytest.approx((0.5, 0.375), abs=1e-3)
+
+
+def test_two_hundred_agents_are_a_small_message(build: Build) -> None:
+    rng = np.random.default_rng(1)
+    n = 200
+    alignment = np.triu(rng.uniform(-1, 1, (n, n)), 1).astype(np.float32)
+    partition = np.r_[np.repeat(np.arange(100, 130), 6), -1 - np.arange(20)]
+    heard = [[(k, (k * 7) % n) for k in range(n)]] * 12
+    view = build(n, heard, alignment=alignment + alignment.T, partition=partition, places=list(rng.random((13, n, 2))))
+    data = network_data(view)
+    assert len(json.dumps(data, separators=(",", ":"))) < 60_000
+    assert len(data["edges"]) <= 120
+    assert {np.sign(weight) for _, _, weight in data["edges"]} == {-1, 1}
+
+
+def test_beyond_256_agents_only_what_is_drawn_is_sent(build: Build) -> None:
+    assert network_data(build(257))["pairs"] == ""
+    assert len(b64decode(network_data(build(256))["pairs"])) == 256 * 255 // 2
+
+
+def test_names_stay_text_on_one_line_in_their_own_order() -> None:
+    names = ["<img src=x onerror=alert(1)>", "two\nlines", "\u202eevil", "x" * 300]
+    setting: Any = SimpleNamespace(names=names)
+    assert network_names(setting) == ["<img src=x onerror=alert(1)>", "two lines", "evil", "x" * 199 + "…"]
+
+
+def test_what_no_drawing_sends_selects_no_one() -> None:
+    heard: list[Any] = []
+    widget = NetworkWidget(names='["a", "b"]', on_select=heard.append, on_drawn=heard.append)
+    for agent in (1, None, 2, -1, True, "0", {"agent": 0}):
+        widget.vue_select(agent)
+    assert heard == [1, None]
+    widget.vue_drawn(12)
+    widget.vue_drawn("12")
+    assert heard == [1, None, 12]
+    widget.close()
+
+
+@pytest.mark.parametrize("name", ["climate-duet", "climate-shock", "highland-tribes"])
+def test_shipped_scenarios_are_drawn(name: str) -> None:
+    session = Session(load_scenario(name))
+    for _ in range(2):
+        session.step()
+    data = network_data(View(session, 2))
+    n = len(session.setting.names)
+    assert {len(column) for column in data["nodes"].values()} == {n}
+    left, top, right, bottom = data["frame"]
+    assert all(left - 1e-4 <= x <= right + 1e-4 for x in data["nodes"]["x"])
+    assert all(top - 1e-4 <= y <= bottom + 1e-4 for y in data["nodes"]["y"])
+    assert sum(len(block["members"]) for block in data["coalitions"]) == sum(
+        label is not None for label in data["nodes"]["coalition"]
+    )
+    assert np.isfinite(data["nodes"]["radius"]).all()
+    session.close()

@@ -236,6 +236,11 @@ class TestOffers:
         }
         assert reasons["leave"] == ""
 
+    def test_who_is_to_leave_may_be_let_in_again(self, shock: Scenario) -> None:
+        everyone = list(shock.personas)
+        assert self.reasons(shock, everyone, 30)["enter"] == ""  # the steelworker leaves at step 40
+        assert self.reasons(shock, everyone, 40)["enter"] == "Everyone takes part already."
+
     def test_no_one_to_let_in_and_no_one_to_spare(self, duet: Scenario) -> None:
         both = list(duet.personas)
         assert self.reasons(duet, both)["enter"] == "Everyone takes part already."
@@ -344,26 +349,21 @@ class TestToCome:
 
 
 class TestScenarios:
-    def test_the_shipped_ones_and_the_one_that_was_opened(self, tmp_path: Path, duet: Scenario) -> None:
+    def test_the_shipped_ones_and_the_one_that_was_opened(self, duet: Scenario) -> None:
         from ecosystem.app.controls.scenarios import describe_choice, known_scenarios
 
         known = known_scenarios(duet)
         assert {"climate-debate", "climate-duet", "climate-shock", "highland-tribes", "unix-1988"} <= set(known)
         assert " opened" not in known
-        people = (
-            {**duet.personas, "c": Persona(name=EVIL, corpus=duet.personas["a"].corpus[:1])}
-            if "a" in duet.personas
-            else {}
-        )
-        mine = Scenario.model_validate(
-            {**duet.__dict__, "name": "mine", "title": EVIL, "personas": people or duet.personas}
-        )
+        people = {**duet.personas, "third": Persona(name=EVIL, corpus=duet.personas["agent-a"].corpus[:1])}
+        mine = Scenario.model_validate({**duet.__dict__, "name": "mine", "title": EVIL, "personas": people})
         known = known_scenarios(mine)
         assert next(iter(known)) == " opened"
         assert describe_choice(" opened", mine, True)["title"] == EVIL
         row = describe_choice("highland-tribes", known["highland-tribes"], False)
         assert (row["note"], row["chosen"]) == ("16 personas, 1 topic, affinity given", False)
-        assert row["sentence"].endswith("the other 62 pairs.") or len(row["sentence"]) <= 180
+        assert row["sentence"].startswith("Alliance (+1) and enmity (-1) by warfare among sixteen tribes")
+        assert len(row["sentence"]) <= 180
 
     def test_one_that_cannot_be_read_says_why(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from ecosystem.app.controls.scenarios import describe_choice, known_scenarios

@@ -142,15 +142,26 @@ def test_those_who_are_absent_have_no_edges(build: Build) -> None:
     assert list(b64decode(data["pairs"])) == [50, 0, 0]
 
 
-def test_the_frame_holds_every_node_and_moves_slowly(build: Build) -> None:
-    near = [[0.3, 0.3], [0.7, 0.7]]
-    far = [[0.1, 0.3], [0.7, 0.7]]
-    frame = network_data(build(2, [[]] * 9, places=[near] * 9 + [far]))["frame"]
-    assert frame[0] == pytest.approx(0.1)  # one that strays is seen at once
-    frame = network_data(build(2, [[]] * 10, places=[far] + [near] * 10))["frame"]
-    left = (0.1 + 10 * 0.3) / 11
-    missing = (0.5 - (0.7 - left)) / 2
-    assert frame == pytest.approx([left - missing, 0.3, 0.7 + missing, 0.7], abs=1e-4)
+def test_the_frame_is_that_of_the_opening_and_widens_for_who_strays(build: Build) -> None:
+    opening, far = [[0.2, 0.2], [0.8, 0.8]], [[0.0, 0.2], [0.8, 0.8]]
+    frames = [
+        network_data(build(2, [[]] * (len(places) - 1), places=places))["frame"]
+        for places in ([opening], [opening] * 5, [opening, far], [opening, far, opening])
+    ]
+    assert frames[0] == frames[1] == [0.18, 0.18, 0.82, 0.82]
+    # The middle goes half of the way from 0.5 to 0.4; from there it is 0.45 to the one who strays, by 6 % of the width.
+    half = 0.45 / 1.12
+    assert frames[2] == pytest.approx([0.45 - half, 0.18, 0.45 + half, 0.82], abs=1e-4)
+    middle = (0.5 + 0.4 + 0.5) / 3
+    assert frames[3] == pytest.approx([middle - half, 0.18, middle + half, 0.82], abs=1e-4)
+
+
+def test_the_frame_follows_slowly_where_all_go(build: Build) -> None:
+    places = [[[0.2, 0.2 + 0.001 * min(step, 50)], [0.8, 0.6 + 0.001 * min(step, 50)]] for step in range(120)]
+    tops = [network_data(build(2, [[]] * step, places=places))["frame"][1] for step in (0, 1, 40, 119)]
+    assert tops[1] - tops[0] == pytest.approx(0.0005, abs=1e-4)
+    assert tops[2] - tops[0] == pytest.approx(np.mean(range(1, 41)) / 1000, abs=1e-4)
+    assert tops[3] - tops[0] == pytest.approx(0.05, abs=0.011)  # there, and a little wider for who was ahead
 
 
 def test_two_agents_close_together_are_not_blown_up(build: Build) -> None:
@@ -203,8 +214,9 @@ def test_shipped_scenarios_are_drawn(name: str) -> None:
     n = len(session.setting.names)
     assert {len(column) for column in data["nodes"].values()} == {n}
     left, top, right, bottom = data["frame"]
-    assert all(left - 1e-4 <= x <= right + 1e-4 for x in data["nodes"]["x"])
-    assert all(top - 1e-4 <= y <= bottom + 1e-4 for y in data["nodes"]["y"])
+    across, down = 0.061 * (right - left), 0.061 * (bottom - top)
+    assert all(left - across <= x <= right + across for x in data["nodes"]["x"])
+    assert all(top - down <= y <= bottom + down for y in data["nodes"]["y"])
     assert sum(len(block["members"]) for block in data["coalitions"]) == sum(
         label is not None for label in data["nodes"]["coalition"]
     )

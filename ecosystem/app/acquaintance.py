@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.app.membership import Membership, membership
+from ecosystem.app.membership import Membership, Option, membership
 from ecosystem.app.reasons import place_name, reasons
 from ecosystem.app.scenes import Scene
 from ecosystem.app.view import View
@@ -19,7 +19,8 @@ from ecosystem.scenario import Discovery, Shock
 LOOKBACK = 60
 """Steps back to which it is looked up what an agent said, and whom it took statements over from."""
 
-_UTTERANCES, _OPTIONS = 10, 4
+_UTTERANCES = 10
+_COALITIONS, _LONE = 5, 2  # other places that are listed: coalitions there are, and agents alone
 
 _TRAITS = {
     "openness": "how readily it takes over what it hears: a factor on the chance",
@@ -85,8 +86,7 @@ def coalition(view: View, found: Membership) -> dict[str, Any]:
         ``threshold``, ``cost``, ``entry``.
     """
     names = known_names(view.viewing.setting)
-    kept = list(found.options[:_OPTIONS])
-    kept += [one for one in found.options[_OPTIONS:] if one.label is None]
+    kept = _listed(found)
     options = [
         {
             "place": parts(place_name(view, one), names),
@@ -110,6 +110,14 @@ def coalition(view: View, found: Membership) -> dict[str, Any]:
         "cost": found.game.switching_cost,
         "entry": found.game.entry,
     }
+
+
+def _listed(found: Membership) -> list[Option]:
+    """Return the options that are listed: the best coalitions, the best agents alone, and standing alone."""
+    coalitions = [one for one in found.options if one.label is not None and one.label >= 0]
+    lone = [one for one in found.options if one.label is not None and one.label < 0]
+    kept = [*coalitions[:_COALITIONS], *lone[:_LONE], *(one for one in found.options if one.label is None)]
+    return sorted(kept, key=lambda one: -one.gain)
 
 
 def memory(view: View, agent: int, passed: list[Scene]) -> dict[str, Any]:

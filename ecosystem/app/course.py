@@ -46,8 +46,7 @@ class Course:
         self._metrics.append(np.array(values, np.float32))
         self._partitions.append(scene.partition.astype(np.int32))
         self._present.append(scene.present.copy())
-        if scene.step > 0:  # as in figures of a run, which begin with the first step
-            self._colouring.add(scene.partition)
+        self._colouring.add(scene.partition)
         self._points.append(scene.points)
         self._places.append(scene.places)
 

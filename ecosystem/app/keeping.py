@@ -33,7 +33,7 @@ def Keeping(visit: Visit, view: View) -> None:
         v_on="menu.on",
         small=True,
         text=True,
-        children=[v.Icon(children=["mdi-tray-arrow-down"], small=True, left=True), "Keep"],
+        children=[v.Icon(children=["mdi-download"], small=True, left=True), "Keep"],
         attributes={"aria-haspopup": "menu"},
     )
     with (

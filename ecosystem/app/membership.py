@@ -15,6 +15,8 @@ from ecosystem.opening import given_affinity
 
 Bar = Literal["", "entry", "exit", "cap"]
 
+_GRAIN = 1e-7  # alignment is shown in single precision: what is that near to the threshold is at it
+
 
 @dataclass(frozen=True)
 class Option:
@@ -79,11 +81,6 @@ class Membership:
     options: tuple[Option, ...]
     game: Game
 
-    @property
-    def open(self) -> tuple[Option, ...]:
-        """The moves that pay and are allowed; none where the agent is content."""
-        return tuple(one for one in self.options if one.pays and not one.bar)
-
 
 def game_at(view: View) -> Game:
     """Return the coalition game of those present at the step shown, as the model plays it."""
@@ -112,14 +109,14 @@ def membership(view: View, agent: int) -> Membership:
     partners = blocks[label][blocks[label] != me]
     stakes = game.stakes()[me]
     worth = float(stakes[partners].sum())
-    losing = tuple(here[partners[game.alignment[partners, me] > game.threshold]].tolist())
+    losing = tuple(here[partners[game.alignment[partners, me] > game.threshold + _GRAIN]].tolist())
     options = []
     places: list[tuple[int | None, NDArray[np.int64]]] = [*blocks.items(), (None, np.zeros(0, np.int64))]
     for one, members in places:
         if one == label or (one is None and not len(partners)):
             continue
         gain = float(stakes[members].sum()) - worth
-        hurt = members[game.alignment[members, me] < game.threshold]
+        hurt = members[game.alignment[members, me] < game.threshold - _GRAIN]
         full = one is None and game.max_coalitions is not None and len(blocks) >= game.max_coalitions
         options.append(
             Option(

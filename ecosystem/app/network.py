@@ -27,8 +27,9 @@ _FEW = 24  # agents up to which two pairs of either sign are drawn of each; beyo
 _MOST_EDGES = 60  # drawn of either sign
 _NAME = 200  # most letters of a name
 _CLOSEST = 0.5  # least width of the unit square that is seen
-_STEADY = 60  # steps over which what is seen is steadied
-_MARGIN = .12  # of what is seen, by which agents may stray from it
+_AIR = 0.04  # seen around where agents stood at the opening, both sides together
+_STEADY = 40  # steps over which the middle of what is seen is steadied
+_MARGIN = 0.06  # of what is seen, by which agents may stray from it
 _LEAST, _USUAL = 0.5, 0.75  # radius of a node without influence, and with its even share, of the largest
 
 
@@ -164,17 +165,21 @@ class NetworkWidget(ipyvuetify.VuetifyTemplate):
 
 
 def _frame(view: View) -> NDArray[np.float64]:
-    """Return left, top, right and bottom of what is to be seen, which is slow to change.
+    """Return left, top, right and bottom of what is to be seen, which hardly ever changes.
 
-    Where agents were on average over some steps, and as much more as keeps all that stray in the margin or inside.
+    As wide as where agents stood at the opening, or wider where that has been needed so far to keep those who stray in
+    the margin; around the middle of where they stood over some steps.
     """
-    course, first = view.viewing.course, max(view.step - _STEADY, 0)
-    places = np.stack([course.places(step) for step in range(first, view.step + 1)]).astype(np.float64)
-    low, high = places.min(1).mean(0), places.max(1).mean(0)
-    stray = _MARGIN * (high - low)
-    low, high = np.minimum(low, places[-1].min(0) + stray), np.maximum(high, places[-1].max(0) - stray)
-    missing = (np.array([_CLOSEST, _CLOSEST / ASPECT]) - (high - low)).clip(0) / 2
-    return np.concatenate([low - missing, high + missing])
+    course = view.viewing.course
+    places = np.stack([course.places(step) for step in range(view.step + 1)]).astype(np.float64)
+    low, high = places.min(1), places.max(1)
+    total = np.cumsum((low + high) / 2, axis=0)
+    steps = np.arange(len(total))
+    total[_STEADY:] -= total[:-_STEADY].copy()
+    middle = total / np.minimum(steps + 1, _STEADY)[:, None]
+    half = np.maximum(high[0] - low[0] + _AIR, [_CLOSEST, _CLOSEST / ASPECT]) / 2
+    need = np.maximum(high - middle, middle - low).max(0) / (1 + 2 * _MARGIN)
+    return np.concatenate([middle[-1] - np.maximum(half, need), middle[-1] + np.maximum(half, need)])
 
 
 def _taken(scene: Scene) -> NDArray[np.int64]:

@@ -29,13 +29,14 @@ def outline(view: View) -> dict[str, Any]:
     """
     scene, setting = view.scene, view.viewing.setting
     names = known_names(setting)
+    partitions = view.viewing.course.partitions[: view.step + 1]
     lone = np.flatnonzero((scene.partition < 0) & scene.present)
     coalitions = [
         {
             "label": label,
             "colour": view.colours.get(label, ALONE),
             "members": [mention(view, agent) for agent in members],
-            "since": since(view, label),
+            "since": int((partitions == label).any(axis=1).argmax()),
             "inside": rounded(inside(view, members)),
         }
         for label, members in scene.coalitions.items()
@@ -53,11 +54,6 @@ def outline(view: View) -> dict[str, Any]:
 def headline(view: View) -> Sentence:
     """Return how the debate stands, in a sentence or two."""
     return sentence(_coalitions(view), " ", _opening(view) if view.step == 0 else _polarization(view))
-
-
-def since(view: View, label: int) -> int:
-    """Return the step at whose end a coalition was there first."""
-    return int((view.viewing.course.partitions[: view.step + 1] == label).any(axis=1).argmax())
 
 
 def inside(view: View, members: tuple[int, ...]) -> float:

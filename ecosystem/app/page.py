@@ -32,6 +32,7 @@ def Page() -> None:
     solara.use_thread(visit.play, dependencies=[visit.playing.value], intrusive_cancel=False)
     side, set_side = solara.use_state(True)
     dark = bool(solara.lab.use_dark_effective())
+    solara.use_memo(_accent, [])
     view = visit.view(dark)
 
     with solara.Div(classes=["ecosystem"]):
@@ -43,8 +44,8 @@ def Page() -> None:
                 Side(visit, view.revision)
             with solara.Div(classes=["ec-main"], attributes={"role": "main"}):
                 Transport(visit, view)
-                _notices(visit)
                 Rooms(visit, view)
+        _notices(visit)
         Pulse(visit, view)
 
 
@@ -95,6 +96,12 @@ def Rooms(visit: Visit, view: View) -> None:
             list(ROOMS.values())[tab or 0](visit, view)
 
 
+def _accent() -> None:
+    """Let what Vuetify draws have the page's accent."""
+    solara.lab.theme.themes.light.primary = "#0072b2"
+    solara.lab.theme.themes.dark.primary = "#56b4e9"
+
+
 def _debate(visit: Visit, view: View) -> None:
     with solara.Div(classes=["ec-card", "ec-wide"]):
         Network(view, visit.select)
@@ -143,29 +150,21 @@ def _bar(visit: Visit, view: View, side: bool, set_side: Callable[[bool], None])
         solara.Text("Ecosystem", classes=["ec-name"])
         title = view.viewing.setting.title
         solara.Text(title if visit.replay is None else f"Recorded run of {title}", classes=["ec-title"])
+        if visit.replay is not None:
+            solara.Button("Back to the live debate", on_click=visit.close_run, small=True, text=True, color="primary")
         solara.Div(classes=["ec-gap"])
         Keeping(visit, view)
         solara.lab.ThemeToggle()
 
 
 def _notices(visit: Visit) -> None:
-    """Show what is under way, what went wrong, what was done, and where the debate stands between its ends."""
+    """Show what is under way, what went wrong, and what was done."""
     message = visit.message.value
-    if visit.busy.value:
-        _notice(f"{visit.busy.value} …")
-    if message is not None:
-        _notice(message[1], "Close", lambda: visit.message.set(None), error=message[0] == "error")
-    if visit.replay is not None:
-        _notice("This is a recorded run: nothing in it can be changed.", "Back to the live debate", visit.close_run)
-    elif visit.step.value is not None and visit.step.value < visit.session.now:
-        _notice(
-            f"You are looking back, at step {visit.step.value} of {visit.session.now}.",
-            "Back to now",
-            lambda: visit.show(None),
-        )
-    elif visit.session.now > 0 and not visit.session.running:
-        more = visit.session.model.parameters.steps
-        _notice(f"The debate has ended, after {visit.session.now} steps.", f"Go on for {more} more", visit.go_on)
+    with solara.Div(classes=["ec-notices"]):
+        if visit.busy.value:
+            _notice(f"{visit.busy.value} …")
+        if message is not None:
+            _notice(message[1], "Close", lambda: visit.message.set(None), error=message[0] == "error")
 
 
 def _notice(text: str, act: str = "", on_act: Callable[[], Any] | None = None, error: bool = False) -> None:

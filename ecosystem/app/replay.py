@@ -218,10 +218,8 @@ def _read(run: RunTables, weights: Path, tell_progress: Progress) -> Reading:
     """Let the affinity model with which a run was made read its statements."""
     digest, made_with = file_hash(weights), run.manifest.get("weights_sha256")
     if made_with != digest and run.scenario.affinity is None:
-        raise InputError(
-            str(run.path),
-            f"was made with other weights (SHA-256 {shorten(made_with, 20)}); pass those it was made with",
-        )
+        weights_of = f"SHA-256 {brief(made_with, 12)}"
+        raise InputError(str(run.path), f"was made with other weights of the affinity model ({weights_of}); pass those")
     return read_statements(run.scenario, weights, digest, tell_progress)
 
 
@@ -230,6 +228,8 @@ def _check_finished(run: RunTables) -> None:
     if kind != "run" or status != COMPLETE:
         found = f"is a {brief(kind)}" if kind != "run" else f"is a run that is {brief(status)}"
         raise InputError(str(run.path), f"{found}; a finished run is accepted")
+    if list(run.manifest["agents"]) != list(run.scenario.personas):
+        raise ValueError("its manifest names other agents than its configuration")
 
 
 @contextmanager

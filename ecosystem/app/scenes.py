@@ -67,12 +67,13 @@ class Setting:
 
     @cached_property
     def plane(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Mean, first two principal axes and their shares of variance of the statements' latents.
+        """Mean, first two principal axes and their shares of variance of the latents of the statements in corpora.
 
-        Trajectories are drawn in this plane, which does not move as the debate goes on. Without statements, as
+        Trajectories are drawn in this plane, which no statement that is brought in later moves. Without statements, as
         where affinity is given, there is none: all are at the origin.
         """
-        latents = self.statements.latents
+        known = 1 + max((row for persona in self.personas for row in persona.corpus), default=-1)
+        latents = self.statements.latents[:known]
         if len(latents):
             return project(latents)
         dim = latents.shape[1]

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecosystem.app.local import keep_local
 from ecosystem.files import RUNS
 from ecosystem.jepa import PRETRAINED
 from ecosystem.opening import Reading
 from ecosystem.reading import load_scenario
 from ecosystem.scenario import Scenario
+
+# The page imports this module whoever serves it, `solara run` among them.
+keep_local()
 
 DEFAULT = "climate-debate"
 """The scenario that is opened where none is named."""

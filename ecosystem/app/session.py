@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +73,7 @@ class Session:
         self._lock = RLock()
         self._weights = weights
         self._asked: dict[str, Any] = {}
+        self._own = scenario.interventions
         self._by_hand: list[Intervention] = []
         self.end: int
         self._begin(scenario, reading or read_statements(scenario, weights, _digest(weights), tell))
@@ -189,20 +191,16 @@ class Session:
             for event in events:
                 if event.step <= self.now:
                     raise InputError("step", f"found {event.step}; a step from {self.now + 1} on is accepted")
-            scheduled = [one for one in self.setting.scenario.interventions if not _gives_way(one, events)]
-            self._reschedule((*scheduled, *events))
-            self._by_hand.extend(events)
+            self._reschedule([*self._by_hand, *events])
 
     def cancel(self, event: Intervention) -> None:
-        """Take back an intervention by hand that has not taken place."""
+        """Take back an intervention by hand that has not taken place; what gave way to it is scheduled again."""
         with self._lock:
-            scheduled = list(self.setting.scenario.interventions)
-            if event.step <= self.now or event not in self._by_hand or event not in scheduled:
+            if event.step <= self.now or event not in self._by_hand:
                 raise InputError("step", f"found {event.step}; what was scheduled by hand for later can be cancelled")
-            scheduled.reverse()
-            scheduled.remove(event)
-            self._reschedule(tuple(reversed(scheduled)))
-            self._by_hand.remove(event)
+            kept = self._by_hand[::-1]
+            kept.remove(event)
+            self._reschedule(kept[::-1])
 
     # Keeping.
 
@@ -216,9 +214,9 @@ class Session:
         """
         if self.now == 0:
             raise InputError("save", "no step has been taken yet; take one first")
-        with self._lock:
+        with self._lock, one_blas_thread():
             scenario = self.setting.scenario.with_parameters(steps=self.now)
-            jepa = load_jepa(self._weights) if self.model.parameters.learn == "none" else self.model.jepa
+            jepa = load_jepa(self._weights)
             return write_up(self.observer.writer, scenario, jepa, _digest(self._weights), out, tell_progress)
 
     def close(self) -> None:
@@ -228,7 +226,7 @@ class Session:
 
     def _begin(self, scenario: Scenario, reading: Reading) -> None:
         self._reading = reading
-        self.model = EcosystemModel(scenario, reading=reading, rng=scenario.parameters.seed)
+        self.model = self._model(scenario, reading)
         self.end = scenario.parameters.steps
         self.observer = Observer(self.model)
 
@@ -236,46 +234,89 @@ class Session:
         """Make one shock of the changes that were asked for."""
         if self._asked:
             shock = Shock(kind="shock", step=self.now + 1, **self._asked)
-            self._reschedule((*self.setting.scenario.interventions, shock))
-            self._by_hand.append(shock)
+            self._reschedule([*self._by_hand, shock])
             self._asked = {}
 
-    def _reschedule(self, interventions: Sequence[Intervention]) -> None:
-        """Go on with other interventions to come; statements that they bring in are read first."""
+    def _model(self, scenario: Scenario, reading: Reading) -> EcosystemModel:
+        # Without weights of one's own the model itself is loaded when it is needed, if ever.
+        jepa = None if self._weights == PRETRAINED else load_jepa(self._weights)
+        return EcosystemModel(scenario, reading=reading, jepa=jepa, rng=scenario.parameters.seed)
+
+    def _reschedule(self, by_hand: list[Intervention]) -> None:
+        """Go on with other interventions by hand; statements that they bring in are read first."""
         before = self.setting.scenario
+        scheduled = [one for one in self._own if not _gives_way(one, by_hand)]
+        # By step, so that in the table of statements what was said comes before what may yet be cancelled.
+        interventions = [*scheduled, *sorted(by_hand, key=lambda event: event.step)]
         try:
             scenario = Scenario.model_validate({**before.__dict__, "interventions": tuple(interventions)})
         except ValidationError as error:
             raise explain(error, "", Scenario) from None
+        if _absent_at_first(scenario) != _absent_at_first(before):
+            self._begin_otherwise(scenario, by_hand)
+            return
         reading = self._reading
         if _texts(scenario) != _texts(before):
             reading = read_statements(scenario, self._weights, _digest(self._weights))
-        model = EcosystemModel(scenario, reading=reading, rng=scenario.parameters.seed)
+        model = self._model(scenario, reading)
         if reading is not self._reading:
             for path in sorted((self.observer.folder / "checkpoints").glob("*.safetensors")):
                 state, draws = load_checkpoint(path)
                 save_checkpoint(path, _widened(state, model), draws)
         model.restore(_widened(self.model.state, model), self.model.draws)
         model.last, model.datacollector = self.model.last, self.model.datacollector
-        self._reading, self.model = reading, model
+        self._reading, self.model, self._by_hand = reading, model, by_hand
         self.observer.follow(model)
 
+    def _begin_otherwise(self, scenario: Scenario, by_hand: list[Intervention]) -> None:
+        """Begin with others there, or other topics on the agenda; once the debate goes on there is no such way back."""
+        if self.now > 0:
+            was, would_be = _absent_at_first(self.setting.scenario), _absent_at_first(scenario)
+            wrong = "is there already" if would_be - was else "is not there"
+            raise InputError("kind", f"{min(would_be - was or was - would_be)!r} {wrong}")
+        self.observer.close()
+        self._by_hand = by_hand
+        self._begin(scenario, read_statements(scenario, self._weights, _digest(self._weights)))
 
-def one_blas_thread() -> Any:
-    """Return a context in which sums keep their order, as in any run."""
-    return _threads().limit(limits=1, user_api="blas")
 
-
-@cache
-def _threads() -> Any:
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let sums keep their order, as in any run, until the last of those who asked for it at once is done."""
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-    return ThreadpoolController()
+    with _LIMIT.lock:
+        if not _LIMIT.users:
+            _LIMIT.held = ThreadpoolController().limit(limits=1, user_api="blas")
+        _LIMIT.users += 1
+    try:
+        yield
+    finally:
+        with _LIMIT.lock:
+            _LIMIT.users -= 1
+            if not _LIMIT.users:
+                _LIMIT.held.restore_original_limits()
+
+
+class _Limit:
+    """The limit on threads, which is the whole process's: who lifted it first would lift it for all."""
+
+    def __init__(self) -> None:
+        self.lock, self.users = Lock(), 0
+        self.held: Any = None
+
+
+_LIMIT = _Limit()
 
 
 @cache
 def _digest(weights: Path) -> str:
     return file_hash(weights)
+
+
+def _absent_at_first(scenario: Scenario) -> frozenset[str]:
+    """Return the personas and topics that are absent until an intervention lets them in."""
+    later = {topic.id for topic in scenario.topics if scenario.comes_later(topic.id)}
+    return scenario.latecomers | later
 
 
 def _texts(scenario: Scenario) -> list[tuple[str, str]]:
@@ -291,24 +332,25 @@ def _gives_way(scheduled: Intervention, events: Sequence[Intervention]) -> bool:
 
 
 def _widened(state: State, new: EcosystemModel) -> State:
-    """Return a state with room for what a new model knows more: statements, and places to hold them.
+    """Return a state with room for what a new model knows more, or less: statements, and places to hold them.
 
     The same as if the new one had taken the steps: places that are free for statements to come are locked, and ages of
-    what agents began with count from the number of places.
+    what agents began with count from the number of places. What is taken away has never been said or held.
     """
-    more = len(new.statements) - state.corpus.shape[1]
-    corpus = np.pad(state.corpus, ((0, 0), (0, more)))
-    memory = state.memory
-    room = new.state.memory.held.shape[1] - memory.held.shape[1]
-    if room > 0:
-        spare = ((0, 0), (0, room))
-        age = np.where(memory.age < 0, memory.age - room, memory.age)
-        fresh = new.state.memory.age[:, -room:]
+    known = min(len(new.statements), state.corpus.shape[1])
+    corpus = np.pad(state.corpus[:, :known], ((0, 0), (0, len(new.statements) - known)))
+    memory, fresh = state.memory, new.state.memory
+    wide = fresh.held.shape[1]
+    room = wide - memory.held.shape[1]
+    if room:
+        kept = np.s_[:, : min(wide, memory.held.shape[1])]
+        spare = ((0, 0), (0, max(room, 0)))
+        age = np.where(memory.age < 0, memory.age - room, memory.age)[kept]
         memory = replace(
             memory,
-            held=np.pad(memory.held, spare, constant_values=-1),
-            age=np.concatenate([age, fresh], axis=1),
-            locked=np.pad(memory.locked, spare, constant_values=True),
-            said=np.pad(memory.said, spare),
+            held=np.pad(memory.held[kept], spare, constant_values=-1),
+            age=np.concatenate([age, fresh.age[:, age.shape[1] :]], axis=1),
+            locked=np.pad(memory.locked[kept], spare, constant_values=True),
+            said=np.pad(memory.said[kept], spare),
         )
     return replace(state, corpus=corpus, memory=memory)

@@ -72,6 +72,7 @@ def Transport(visit: Visit, view: View) -> None:
             visit.advance,
             disabled=playing or bool(visit.busy.value) or (replaying and visit.at_end),
         )
+        Press("mdi-skip-next", "To the last step (End)", lambda: visit.show(None), disabled=view.live)
         v.Select(
             class_="ec-speed",
             items=[{"text": _speed(speed), "value": speed} for speed in SPEEDS],
@@ -96,7 +97,11 @@ def Transport(visit: Visit, view: View) -> None:
                 attributes={"aria-label": "Step shown"},
             )
         solara.Text(f"Step {view.step} of {now if view.step < now else ends}", classes=["ec-where"])
-        solara.Text("" if topic is None else view.viewing.setting.topics[topic], classes=["ec-topic"])
+        if visit.at_end and not replaying:
+            more = visit.session.model.parameters.steps
+            solara.Button(f"Go on for {more} more", on_click=visit.go_on, small=True, text=True, color="primary")
+        elif topic is not None:
+            solara.Text(view.viewing.setting.topics[topic], classes=["ec-topic"])
 
 
 @solara.component

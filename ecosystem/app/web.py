@@ -23,7 +23,7 @@ from solara.server.kernel_context import VirtualKernelContext, contexts
 from solara.server.websocket import WebSocketDisconnect as Gone
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -77,6 +77,7 @@ def _routes(grace: float) -> list[Any]:
         Route("/", _page),
         Route("/icon.svg", _icon),
         Route("/_solara/api/close/{kernel}", leaving.page_left, methods=["POST"]),
+        Route("/jupyter/api/kernels/{kernel}", _kernel),
         WebSocketRoute("/jupyter/api/kernels/{kernel_id}/{name}", _connect),
         Mount("/_solara/cdn", _Assets(scripts)),
         Mount("/static/assets", _Assets(pages.solara_static.parent / "assets")),
@@ -168,6 +169,11 @@ async def _connect(connection: WebSocket) -> None:
         await web.kernel_connection(connection)
     except* (WebSocketDisconnect, Gone):
         pass  # a visitor's browser may vanish at any moment
+
+
+def _kernel(request: Request) -> Response:
+    """Answer a page that lost its connection: it may connect again, and learns then what is left of its debate."""
+    return JSONResponse({"id": request.path_params["kernel"], "name": "ecosystem"})
 
 
 def _icon(_: Request) -> Response:

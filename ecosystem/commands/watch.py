@@ -22,7 +22,7 @@ def watch(
     scenario: Annotated[
         str,
         typer.Argument(
-            metavar="[SCENARIO]", help="Name of a scenario, a folder, a YAML file or a table (speaker, text)."
+            metavar="SCENARIO", help="Name of a scenario, a folder, a YAML file or a table (speaker, text)."
         ),
     ] = "climate-debate",
     port: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -18,10 +19,12 @@ import pytest
 from browsing import OPTIONS, Visitor, chromium
 from serving import Server
 
+import ecosystem
+
 KEPT = 4.0
 """Seconds for which the server of these tests keeps a debate whose visitor is gone."""
 
-COUNTING = """
+WATCHING = """
 import gc, sys, threading
 
 strangers = []
@@ -32,6 +35,11 @@ def watch(event, arguments):
     if event == 'socket.getaddrinfo' and arguments[0] not in (None, '127.0.0.1', 'localhost'):
         strangers.append(arguments[0])
 
+sys.addaudithook(watch)
+"""
+"""A program that notes whom it tries to reach."""
+
+COUNTING = """
 def answer():
     from ecosystem.model import EcosystemModel
     for line in sys.stdin:
@@ -42,7 +50,6 @@ def answer():
         gc.collect()
         print(len(contexts), sum(isinstance(one, EcosystemModel) for one in gc.get_objects()), flush=True)
 
-sys.addaudithook(watch)
 threading.Thread(target=answer, daemon=True).start()
 sys.argv = ['ecosystem', 'watch', *sys.argv[1:]]
 from ecosystem.cli import main
@@ -57,7 +64,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     temporary = folder / "temporary"
     temporary.mkdir()
     environment = {"ECOSYSTEM_KEPT_SECONDS": str(KEPT), "TMPDIR": str(temporary)}
-    server = Server.start(folder, "climate-duet", command=(sys.executable, "-c", COUNTING), **environment)
+    server = Server.start(folder, "climate-duet", command=(sys.executable, "-c", WATCHING + COUNTING), **environment)
     yield server
     assert server.ask("strangers") == "[]"
     server.end()
@@ -245,7 +252,7 @@ def test_no_path_leads_out(counted: Server, root: str, path: str) -> None:
         "/static/nbextensions/",
         "/jupyter/nbextensions/",
         "/jupyter/nbextensions/jupyter-vue/../../../../pyvenv.cfg",
-        "/jupyter/api/kernels/k",
+        "/jupyter/api/kernels",
         "/ecosystem/app/page.py",
         "/page.py",
         "/return.js",
@@ -357,6 +364,13 @@ def test_a_short_break_of_the_connection_loses_nothing(counted: Server, visit: C
     assert visitor.page.get_by_text("Please refresh").count() == 0
 
 
+def test_a_page_that_could_not_connect_may_try_again(counted: Server) -> None:
+    # Where this is 404 the page takes its debate for lost, and tries no more.
+    answer, body = answer_to(counted, "/jupyter/api/kernels/some-kernel")
+    assert answer.status == 200
+    assert json.loads(body)["id"] == "some-kernel"
+
+
 def test_ctrl_c_ends_it_with_pages_open(tmp_path: Path, browser: Any) -> None:
     server = Server.start(tmp_path, "climate-duet")
     visitor = Visitor(browser.new_page(), server.origin)
@@ -367,3 +381,48 @@ def test_ctrl_c_ends_it_with_pages_open(tmp_path: Path, browser: Any) -> None:
     server.end()
     assert time.monotonic() - began < 3
     visitor.page.close()
+
+
+SOLARA = """
+def answer():
+    for line in sys.stdin:
+        print('strangers', strangers, flush=True)
+
+threading.Thread(target=answer, daemon=True).start()
+sys.argv = ['solara', 'run', *sys.argv[1:]]
+from solara.__main__ import main
+main()
+"""
+"""`solara run` that answers on stdout whom it tried to reach."""
+
+
+def test_solara_run_shows_the_same_page(tmp_path: Path, visit: Callable[..., Visitor]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    page = Path(ecosystem.__file__).parent / "app" / "page.py"
+    options = ("--host", "127.0.0.1", "--port", str(port), "--no-open", "--no-check-version")
+    with subprocess.Popen(
+        [sys.executable, "-c", WATCHING + SOLARA, str(page), *options],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "SOLARA_HOME": str(tmp_path / "solara")},
+    ) as process:  # fmt: skip
+        server = Server(tmp_path, process, f"http://127.0.0.1:{port}")
+        try:
+            eventually(lambda: listens(port), True, 30)
+            visitor = visit(server)
+            opened(visitor)
+            assert visitor.page.title() == "The climate debate – Ecosystem"
+            told = server.ask("strangers")
+            while not told.startswith("strangers"):
+                assert process.stdout is not None
+                told = process.stdout.readline().strip()
+            assert told == "strangers []"
+            visitor.page.close()
+        finally:
+            process.kill()
+
+
+def listens(port: int) -> bool:
+    """Return whether someone listens on a port."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0

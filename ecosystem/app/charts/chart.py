@@ -19,7 +19,7 @@ holds, by id of a series of type ``custom``, and formatters of tooltips, which l
 """
 
 
-class ChartWidget(ipyvuetify.VuetifyTemplate):  # type: ignore[misc]
+class ChartWidget(ipyvuetify.VuetifyTemplate):
     """The widget behind `Chart`."""
 
     template_file = (__file__, "chart.vue")
@@ -47,8 +47,8 @@ class ChartWidget(ipyvuetify.VuetifyTemplate):  # type: ignore[misc]
             self.on_move(1 if steps > 0 else -1)
 
 
-@solara.component  # type: ignore[untyped-decorator]
-def Chart(  # noqa: N802
+@solara.component
+def Chart(
     option: Option,
     *,
     height: str = "100%",

@@ -41,7 +41,9 @@ def outcome_option(view: View) -> Option:
     """
     colours = inks(view.dark)
     forecast, observed, speaker, listener = pairs(view)
-    option = base(view.dark, f"Forecast against observed affinity of {count(len(forecast), 'pair')} at step {view.step}.")
+    option = base(
+        view.dark, f"Forecast against observed affinity of {count(len(forecast), 'pair')} at step {view.step}."
+    )
     option["tooltip"] |= {"trigger": "item", "formatter": "pair"}
     names = view.viewing.setting.names
     are_many = len(forecast) > _MOST_POINTS
@@ -78,7 +80,11 @@ def skill_option(view: View, score: str = "correlation") -> Option:
     """
     colours = inks(view.dark)
     option = base(view.dark, verdict(view))
-    option["tooltip"] |= {"trigger": "axis", "formatter": "steps", "axisPointer": {"lineStyle": {"color": colours.faint}}}
+    option["tooltip"] |= {
+        "trigger": "axis",
+        "formatter": "steps",
+        "axisPointer": {"lineStyle": {"color": colours.faint}},
+    }
     looks = zip((colours.accent, colours.second, colours.third), ("solid", [7, 4], [2, 3]), strict=True)
     series: list[dict[str, Any]] = [
         {"id": "lines", "type": "custom", "renderItem": "drawn", "data": [[0, 0]], "silent": True, "z": 1}
@@ -89,7 +95,10 @@ def skill_option(view: View, score: str = "correlation") -> Option:
     for (kind, name), (colour, dash) in zip(GUESSES.items(), looks, strict=True):
         values = view.viewing.course.measure(f"{kind}_{score}").astype(np.float64)
         lowest = min(lowest, float(np.nanmin(values, initial=0.0)))
-        each, mean = _series(f"{kind} each", name, values, colour), _series(kind, name, rolling_mean(values, width), colour)
+        each, mean = (
+            _series(f"{kind} each", name, values, colour),
+            _series(kind, name, rolling_mean(values, width), colour),
+        )
         mean |= {"lineStyle": {"color": colour, "width": 2.2, "type": dash}}
         series += [each, mean | {"showSymbol": now < 3, "symbol": "circle"}]
     chance = 0.0 if is_correlation else 0.25
@@ -97,12 +106,14 @@ def skill_option(view: View, score: str = "correlation") -> Option:
         "grid": [{"id": "skill", "left": 46, "right": 14, "top": 34, "bottom": 46}],
         "xAxis": [step_axis(view, id="steps", name="Step", nameGap=26)],
         "yAxis": [
-            value_axis(view.dark, id="score", min=-1 if lowest < -0.5 else -0.5 if lowest < 0 else 0, max=1, interval=0.5)
+            value_axis(
+                view.dark, id="score", min=-1 if lowest < -0.5 else -0.5 if lowest < 0 else 0, max=1, interval=0.5
+            )
             if is_correlation
             else value_axis(view.dark, id="score", min=0)
         ],
         "legend": [_legend(view.dark)],
-        "series": [*series, _level(chance, now, view, "chance" if is_correlation else "a coin's")],
+        "series": [*series, _level(chance, view.dark, "chance" if is_correlation else "a coin's")],
         "drawn": {"lines": verticals(view)},
     }
     return option
@@ -114,7 +125,9 @@ def verdict(view: View) -> str:
     jepa, cosine, last = (course.measure(f"{kind}_correlation")[upto].astype(np.float64) for kind in GUESSES)
     known = np.isfinite(jepa)
     if not known.any():
-        return "Up to this step there are too few pairs with both a forecast and an outcome to say how good forecasts are."
+        return (
+            "Up to this step there are too few pairs with both a forecast and an outcome to say how good forecasts are."
+        )
     mean, n = float(jepa[known].mean()), int(known.sum())
     over = "At the one step scored so far" if n == 1 else f"Over the {n} steps scored so far"
     above = int((jepa[known] > 0).sum())
@@ -143,7 +156,7 @@ def outcome_caption(view: View) -> str:
     return f"{kind}{chosen}. On the dashed line, what happened is what was forecast."
 
 
-def skill_words(view: View, score: str) -> tuple[str, str]:
+def skill_words(score: str) -> tuple[str, str]:
     """Return title and caption of a score over time."""
     if score == "correlation":
         return "Correlation with what happened", "Higher is better. Faint: each step; lines: running means."
@@ -227,9 +240,9 @@ def _series(name: str, title: str, values: NDArray[np.float64], colour: str) -> 
     }
 
 
-def _level(level: float, now: int, view: View, words: str) -> dict[str, Any]:
+def _level(level: float, dark: bool, words: str) -> dict[str, Any]:
     """Return the level that chance reaches."""
-    colours = inks(view.dark)
+    colours = inks(dark)
     end = {"position": "insideEndTop", "formatter": words, "color": colours.faint, "fontSize": SMALL}
     return {
         "id": "level",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, inf, isfinite, log10
+from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,12 +35,17 @@ def measure_option(view: View, name: str) -> Option:
     """
     colours, values = inks(view.dark), view.viewing.course.measure(name)
     low, high = extent(values, CATALOGUE[name].range)
+    high = max(high, 2.0) if name in _COUNTS else high
     option = base(view.dark, f"{CATALOGUE[name].title} over steps; {value_in_words(view, name)} at step {view.step}.")
-    option["tooltip"] |= {"trigger": "axis", "formatter": "steps", "axisPointer": {"lineStyle": {"color": colours.faint}}}
-    now = float(values[view.step])
+    option["tooltip"] |= {
+        "trigger": "axis",
+        "formatter": "steps",
+        "axisPointer": {"lineStyle": {"color": colours.faint}},
+    }
+    now, left = float(values[view.step]), max(40, 7 * len(f"{-high / 2:g}") + 8)
     known = int(np.isfinite(values).sum())
     option |= {
-        "grid": [{"id": "time", "left": 40, "right": 12, "top": 16, "bottom": 24}],
+        "grid": [{"id": "time", "left": left, "right": 12, "top": 16, "bottom": 24}],
         "xAxis": [step_axis(view, id="steps", splitNumber=4)],
         "yAxis": [
             value_axis(
@@ -74,16 +79,16 @@ def extent(values: NDArray[np.floating[Any]], bounds: tuple[float, float]) -> tu
     (0.0, 0.8)
     >>> extent(np.array([-0.02, 0.3]), (-1, 1))
     (-0.4, 0.4)
-    >>> extent(np.array([3.0]), (0, inf))
+    >>> extent(np.array([3.0]), (0, float("inf")))
     (0.0, 4.0)
-    >>> extent(np.array([np.nan]), (0, 1))
-    (0.0, 1.0)
+    >>> extent(np.array([np.nan]), (0, 1)), extent(np.array([0.0]), (-1, 1))
+    ((0.0, 1.0), (-1.0, 1.0))
     """
     known = values[np.isfinite(values)].astype(np.float64)
-    if not len(known):
+    if not np.abs(known).max(initial=0.0) > 1e-9:
         low, high = bounds
         return (float(low) if isfinite(low) else 0.0), (float(high) if isfinite(high) else 1.0)
-    top = _round_up(max(float(np.abs(known).max()), 1e-6))
+    top = _round_up(float(np.abs(known).max()))
     top = min(top, bounds[1]) if isfinite(bounds[1]) else top
     return (-top if float(known.min()) < 0 else 0.0), float(top)
 

@@ -27,7 +27,7 @@ _OPENING = "The slider leads to the steps that follow."
 
 
 @solara.component
-def AffinityMap(view: View) -> None:  # noqa: N802
+def AffinityMap(view: View) -> None:
     """Show how far listeners agreed with speakers, ordered by coalition.
 
     Parameters
@@ -35,7 +35,9 @@ def AffinityMap(view: View) -> None:  # noqa: N802
     view : View
         What is looked at.
     """
-    kind, set_kind = solara.use_state("observed")
+    chosen, set_kind = solara.use_state("observed")
+    has_said = len(view.viewing.setting.statements) > 0
+    kind = chosen if has_said else "alignment"
     window, set_window = solara.use_state(affinity.WINDOW)
     standing = _standing(view)
     option = _option(view, lambda: affinity.affinity_option(view, kind, window, standing), kind, window)
@@ -49,18 +51,18 @@ def AffinityMap(view: View) -> None:  # noqa: N802
         _choice("What is shown", affinity.KINDS, kind, set_kind)
 
     legend = coalitions_legend(view)
-    with _panel(title, caption, *([] if kind == "alignment" else [choose_steps]), choose_kind, legend=legend) as main:
+    controls = [] if not has_said else [choose_kind] if kind == "alignment" else [choose_steps, choose_kind]
+    with _panel(title, caption, *controls, legend=legend):
         if view.step == 0:
             _nothing_yet(view, "Nobody has spoken yet")
         elif np.isnan(affinity.shown_affinity(view, kind, window)).all():
             _empty("Nothing was said", "There is no affinity to show here; alignment says how agents stand.")
         else:
             _body(view, option, title, caption)
-    return main
 
 
 @solara.component
-def Trajectories(view: View) -> None:  # noqa: N802
+def Trajectories(view: View) -> None:
     """Show where agents stand in the plane of the statements, and how they got there.
 
     Parameters
@@ -73,18 +75,17 @@ def Trajectories(view: View) -> None:  # noqa: N802
     option = _option(view, lambda: trajectories.trajectories_option(view, is_whole), is_whole)
     path = "their whole paths" if is_whole else f"their paths over the last {trajectories.TAIL} steps"
     title = "Where agents stand"
-    caption = f"Mean latent of the statements each holds at step {view.step}, and {path}."
+    caption = f"Mean latent of the statements each holds at step {view.step}{f', and {path}' if view.step else ''}."
     paths = {"tail": f"Last {trajectories.TAIL} steps", "whole": "Whole path"}
-    with _panel(title, caption, lambda: _choice("Paths", paths, whole, set_whole), legend=coalitions_legend(view)) as main:
+    with _panel(title, caption, lambda: _choice("Paths", paths, whole, set_whole), legend=coalitions_legend(view)):
         if len(view.viewing.setting.statements):
             _body(view, option, title, caption)
         else:
             _empty("There are no positions", "In this scenario affinity is given: agents hold no statements.")
-    return main
 
 
 @solara.component
-def Timeline(view: View, on_step: Callable[[int], Any] | None = None) -> None:  # noqa: N802
+def Timeline(view: View, on_step: Callable[[int], Any] | None = None) -> None:
     """Show who was in which coalition at every step.
 
     Parameters
@@ -98,16 +99,15 @@ def Timeline(view: View, on_step: Callable[[int], Any] | None = None) -> None:  
     option = _option(view, lambda: timeline.timeline_option(view, standing))
     title = "Who stood with whom"
     caption = timeline.timeline_caption(view, on_step is not None)
-    with _panel(title, caption) as main:
+    with _panel(title, caption):
         if view.viewing.now == 0:
             _nothing_yet(view, "No coalitions yet")
         else:
             _body(view, option, title, caption, on_step)
-    return main
 
 
 @solara.component
-def MeasuresPanel(view: View, on_step: Callable[[int], Any] | None = None) -> None:  # noqa: N802
+def MeasuresPanel(view: View, on_step: Callable[[int], Any] | None = None) -> None:
     """Show measures over time, one small chart each.
 
     Parameters
@@ -119,7 +119,7 @@ def MeasuresPanel(view: View, on_step: Callable[[int], Any] | None = None) -> No
     """
     names, set_names = solara.use_state(list(measures.FIRST))
     caption = f"Large: the value at step {view.step}. Dashed lines: interventions."
-    with _panel("Measures over time", caption, lambda: _choose_measures(names, set_names)) as main:
+    with _panel("Measures over time", caption, lambda: _choose_measures(names, set_names)):
         if view.viewing.now == 0:
             _nothing_yet(view, "Nothing has been measured yet")
         elif not names:
@@ -129,7 +129,6 @@ def MeasuresPanel(view: View, on_step: Callable[[int], Any] | None = None) -> No
                 for name in CATALOGUE:
                     if name in names:
                         _Measure(view, name, on_step).key(name)
-    return main
 
 
 def _choose_measures(names: list[str], set_names: Callable[[list[str]], Any]) -> None:
@@ -149,23 +148,22 @@ def _choose_measures(names: list[str], set_names: Callable[[list[str]], Any]) ->
 
 
 @solara.component
-def _Measure(view: View, name: str, on_step: Callable[[int], Any] | None) -> None:  # noqa: N802
+def _Measure(view: View, name: str, on_step: Callable[[int], Any] | None) -> None:
     """Show one measure."""
     measure = CATALOGUE[name]
     option = _option(view, lambda: measures.measure_option(view, name), name)
     about = f"{measure.meaning[:1].upper()}{measure.meaning[1:]}."
-    with solara.Div(classes=["ec-measure"]) as main:
+    with solara.Div(classes=["ec-measure"]):
         with solara.Div(classes=["ec-measure__head"]):
             v.Html(tag="h3", class_="ec-panel__subtitle", children=[measure.title])
             v.Html(tag="span", class_="ec-measure__value", children=[measures.value_in_words(view, name)])
         more = f"{about} Range: {measure.range_in_words}. Source: {measure.source}."
         v.Html(tag="p", class_="ec-measure__meaning", children=[about], attributes={"title": more})
         _body(view, option, measure.title, about, on_step)
-    return main
 
 
 @solara.component
-def ForecastPanel(view: View) -> None:  # noqa: N802
+def ForecastPanel(view: View) -> None:
     """Show what the affinity model expected beside what happened.
 
     Parameters
@@ -176,12 +174,12 @@ def ForecastPanel(view: View) -> None:  # noqa: N802
     score, set_score = solara.use_state("correlation")
     outcome = _option(view, lambda: forecast.outcome_option(view))
     skill = _option(view, lambda: forecast.skill_option(view, score), score)
-    caption = forecast.verdict(view) if view.step else ""
+    caption = forecast.verdict(view) if view.step and forecast.is_scored(view) else ""
 
     def choose_score() -> None:
         _choice("Score", forecast.SCORES, score, set_score)
 
-    with _panel("Did the forecasts come true?", caption, choose_score) as main:
+    with _panel("Did the forecasts come true?", caption, choose_score):
         if view.viewing.now == 0:
             _nothing_yet(view, "Nothing has been forecast yet")
         elif not forecast.is_scored(view):
@@ -189,8 +187,7 @@ def ForecastPanel(view: View) -> None:  # noqa: N802
         else:
             with solara.Div(classes=["ec-panel__body", "ec-panel__body--two"]):
                 _part(view, outcome, f"Every pair at step {view.step}", forecast.outcome_caption(view))
-                _part(view, skill, *forecast.skill_words(view, score))
-    return main
+                _part(view, skill, *forecast.skill_words(score))
 
 
 def _part(view: View, option: dict[str, Any], title: str, caption: str) -> None:
@@ -235,7 +232,8 @@ def _legend(entries: Legend) -> None:
         with v.Html(tag="ul", class_="ec-legend"):
             for colour, words in entries:
                 with v.Html(tag="li"):
-                    v.Html(tag="i", style_=f"background: {colour}")
+                    if colour:
+                        v.Html(tag="i", style_=f"background: {colour}")
                     v.Html(tag="span", children=[words])
 
 
@@ -244,7 +242,7 @@ def coalitions_legend(view: View) -> Legend:
     blocks = [(view.colours[label], label, len(members)) for label, members in view.scene.coalitions.items()]
     entries = [(colour, f"coalition {label} ({n})") for colour, label, n in blocks[:_MOST_ENTRIES]]
     if len(blocks) > _MOST_ENTRIES:
-        entries.append(("transparent", f"and {count(len(blocks) - _MOST_ENTRIES, 'smaller one')}"))
+        entries.append(("", f"and {count(len(blocks) - _MOST_ENTRIES, 'smaller one')}"))
     alone = int(view.scene.present.sum()) - sum(n for *_, n in blocks)
     return (*entries, *([(ALONE, f"alone ({alone})")] if alone else []))
 

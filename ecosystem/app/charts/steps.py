@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.app.charts.theme import inks, value_axis
+from ecosystem.app.charts.theme import inks, merged, value_axis
 from ecosystem.report.marks import letter_of
 from ecosystem.report.style import shorten
 
@@ -49,7 +49,7 @@ def step_axis(view: View, **more: Any) -> dict[str, Any]:
         "axisLabel": {"showMinLabel": False, "showMaxLabel": False},
         "splitLine": {"show": False},
     }
-    return value_axis(view.dark, **{**steps, **more})
+    return value_axis(view.dark, **merged(steps, more))
 
 
 def thinned(values: NDArray[np.floating[Any]], most: int = MOST) -> list[list[float | int | None]]:
@@ -124,8 +124,8 @@ def verticals(view: View, letters: bool = True) -> dict[str, Any]:
         }
         for step, deeds in by_step.items()
     ]
-    lines.append({"x": view.step, "dash": [], "width": 1.5, "colour": colours.accent, "label": "", "words": ""})
-    return {"kind": "verticals", "lines": lines, "ink": colours.paper, "chip": colours.faint}
+    lines.append({"x": view.step, "dash": [], "width": 2, "colour": colours.accent, "label": "", "words": ""})
+    return {"kind": "verticals", "lines": lines, "paper": colours.paper, "chip": colours.faint}
 
 
 def _range(letters: list[str]) -> str:

@@ -174,7 +174,7 @@ def _marks(view: View, order: NDArray[np.int64]) -> list[dict[str, Any]]:
         shift = 0.72 if one.kind in _BEFORE else 0.28
         for agent in one.agents:
             words = f"Step {one.step}: {shorten(one.text, 110)}"
-            points[one.kind].append({"value": [one.step - shift, int(row[agent])], "words": words})
+            points[one.kind].append({"value": [round(one.step - shift, 2), int(row[agent])], "words": words})
     return [_scatter(view, kind, data, 8) for kind, data in points.items()]
 
 

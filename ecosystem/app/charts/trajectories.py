@@ -137,7 +137,7 @@ def _agents(view: View, points: NDArray[np.float32]) -> dict[str, Any]:
         "label": {
             "show": True,
             "position": "right",
-            "formatter": "{b}",
+            "formatter": "name",
             "color": colours.ink,
             "fontSize": SMALL + 1,
             "textBorderColor": colours.paper,

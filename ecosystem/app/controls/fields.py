@@ -61,6 +61,8 @@ def _even(low: float, high: float, step: float) -> tuple[float, ...]:
 
 # Where the schema's bounds are wide a slider covers what is worth trying; all else can be typed.
 _SHOWN = {
+    "homophily": _Shown("Listening", "Homophily", _even(0, 15, 0.5)),
+    "bias": _Shown("Listening", "Bias", _even(0, 30, 1)),
     "kernel": _Shown(
         "Listening",
         "Kernel",
@@ -72,8 +74,6 @@ _SHOWN = {
             "hk": "Hegselmann-Krause",
         },
     ),
-    "homophily": _Shown("Listening", "Homophily", _even(0, 15, 0.5)),
-    "bias": _Shown("Listening", "Bias", _even(0, 30, 1)),
     "learning_rate": _Shown("Listening", "Learning rate", (0.01, 0.02, 0.03, *_even(0.05, 1, 0.05))),
     "confidence": _Shown("Listening", "Confidence", _even(0, 2, 0.05)),
     "convergence": _Shown("Listening", "Convergence", _even(0.05, 0.5, 0.05)),
@@ -180,7 +180,7 @@ class Input:
             Whether affinity is given, so that nothing is said.
         """
         if given and self.group in ("Listening", "Agenda", "People"):
-            return "No effect here: affinity is given, and nothing is said."
+            return "No effect here: affinity is given."
         if kernel not in _HEARD_BY.get(self.name, (kernel,)):
             return f"No effect under this kernel ({dict(INPUTS['kernel'].options)[kernel]})."
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,8 +22,9 @@ _KINDS: dict[str, type[Intervention]] = {
     "enter": Enter,
     "shock": Shock,
 }
+_TALK = ("message", "statement", "turn", "shock")
 _QUOTE = 160
-_SILENCE = "Affinity is given in this scenario: nothing is said, and no one changes its mind."
+_SILENCE = "Affinity is given: nothing is said."
 
 
 class Refused(ValueError):
@@ -56,6 +57,40 @@ class Offer:
     reason: str = ""
 
 
+_OFFERS = (
+    Offer(
+        "message",
+        "Say this",
+        "mdi-bullhorn-outline",
+        "A statement that they hear and weigh like an argument of a debater.",
+        ("text", "topic", "audience"),
+    ),
+    Offer(
+        "statement",
+        "Tell some of them",
+        "mdi-file-document-outline",
+        "A statement that they hold from now on, and may say.",
+        ("text", "topic", "personas"),
+    ),
+    Offer(
+        "turn",
+        "Debate this topic",
+        "mdi-comment-arrow-right-outline",
+        "The debate turns to it at once.",
+        ("topic",),
+    ),
+    Offer("leave", "Remove someone", "mdi-account-minus-outline", "It leaves its coalition, too.", ("persona",)),
+    Offer("enter", "Let someone in", "mdi-account-plus-outline", "It joins the debate.", ("persona",)),
+    Offer(
+        "shock",
+        "Change stubbornness",
+        "mdi-lock-outline",
+        "The share of its statements that nothing displaces.",
+        ("share", "audience"),
+    ),
+)
+
+
 def offers(scenario: Scenario, here: Sequence[str], now: int) -> list[Offer]:
     """Return what can be done to a debate.
 
@@ -68,47 +103,16 @@ def offers(scenario: Scenario, here: Sequence[str], now: int) -> list[Offer]:
     now : int
         Steps taken.
     """
-    silent = _SILENCE if scenario.affinity is not None else ""
     to_enter = any(isinstance(event, Enter) and event.step > now for event in scenario.interventions)
-    alone = "Only one is left, and someone has to stay." if len(here) < 2 and not to_enter else ""
-    full = "Everyone takes part already." if len(here) == len(scenario.personas) else ""
-    single = "There is only one topic." if len(scenario.topics) < 2 else ""
-    return [
-        Offer(
-            "message",
-            "Say this",
-            "mdi-bullhorn-outline",
-            "A statement that they hear and weigh like an argument of a debater.",
-            ("text", "topic", "audience"),
-            silent,
-        ),
-        Offer(
-            "statement",
-            "Tell some of them",
-            "mdi-file-document-outline",
-            "A statement that they hold from now on, and may say.",
-            ("text", "topic", "personas"),
-            silent,
-        ),
-        Offer(
-            "turn",
-            "Debate this topic",
-            "mdi-comment-arrow-right-outline",
-            "The debate turns to it at once.",
-            ("topic",),
-            silent or single,
-        ),
-        Offer("leave", "Remove", "mdi-account-minus-outline", "It leaves its coalition, too.", ("persona",), alone),
-        Offer("enter", "Let in", "mdi-account-plus-outline", "It joins the debate.", ("persona",), full),
-        Offer(
-            "shock",
-            "Change stubbornness",
-            "mdi-lock-outline",
-            "The share of its statements that nothing displaces.",
-            ("share", "audience"),
-            silent,
-        ),
-    ]
+    to_leave = any(isinstance(event, Leave) and event.step > now for event in scenario.interventions)
+    reasons = {kind: _SILENCE for kind in _TALK if scenario.affinity is not None}
+    if len(scenario.topics) < 2:
+        reasons.setdefault("turn", "There is only one topic.")
+    if len(here) < 2 and not to_enter:
+        reasons["leave"] = "Only one is left, and someone has to stay."
+    if len(here) == len(scenario.personas) and not to_leave:
+        reasons["enter"] = "Everyone takes part already."
+    return [replace(offer, reason=reasons.get(offer.kind, "")) for offer in _OFFERS]
 
 
 def build(choice: Mapping[str, Any], scenario: Scenario, now: int) -> Intervention:
@@ -130,7 +134,7 @@ def build(choice: Mapping[str, Any], scenario: Scenario, now: int) -> Interventi
         In one line: the field, what was found, what is accepted.
     """
     kind = choice.get("kind")
-    offer = next((one for one in offers(scenario, list(scenario.personas), now) if one.kind == kind), None)
+    offer = next((one for one in _OFFERS if one.kind == kind), None)
     if offer is None:
         raise Refused("kind", "one of those listed is accepted")
     event = _read(offer, choice, now)
@@ -186,11 +190,12 @@ def coming(scenario: Scenario, now: int, by_hand: Sequence[Intervention]) -> lis
     """Return the interventions still to come, the soonest first, and whether each was made by hand."""
     hands = Counter(map(repr, by_hand))
     found = []
-    for event in reversed(scenario.interventions):  # by hand is what came last
+    for event in reversed([one for one in scenario.interventions if one.step > now]):  # by hand is what came last
         mine = hands[repr(event)] > 0
         hands[repr(event)] -= mine
         found.append((event, mine))
-    return sorted((one for one in reversed(found) if one[0].step > now), key=lambda one: one[0].step)
+    found.reverse()
+    return sorted(found, key=lambda one: one[0].step)
 
 
 def words(event: Intervention, scenario: Scenario) -> Sentence:

@@ -64,7 +64,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         Agents with a mind of their own.
     on_step : callable
         The first of `observers`.
-    **parameters
+    **kwargs
         Any of `ecosystem.scenario.Parameters`, as plain scalars.
 
     Attributes
@@ -90,12 +90,12 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         reading: Reading | None = None,
         agent_classes: Mapping[str, type[Debater]] | None = None,
         on_step: Callable[[Step], None] | None = None,
-        **parameters: Any,
+        **kwargs: Any,  # Mesa's SolaraViz takes further parameters only where they are called so
     ) -> None:
-        seed = parameters.get("seed")
+        seed = kwargs.get("seed")
         if seed is None:  # as Mesa has it: no seed, not a parameter's value
-            parameters.pop("seed", None)
-        self.scenario = load_scenario(scenario, **parameters)
+            kwargs.pop("seed", None)
+        self.scenario = load_scenario(scenario, **kwargs)
         self.parameters = self.scenario.parameters
         super().__init__(rng=seed if rng is None else rng)
         self._jepa = jepa

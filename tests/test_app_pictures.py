@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def session() -> Iterator[Session]:
     one.close()
 
 
-def opened(content: bytes) -> Image.Image:
+def opened(content: bytes) -> Any:
     return Image.open(io.BytesIO(content))
 
 
@@ -180,7 +181,7 @@ def test_of_many_steps_some_are_left_out(session: Session, monkeypatch: pytest.M
         steps = pictures._steps(0, last, 1)
         assert len(steps) <= MOST_FRAMES
         assert (steps[0], steps[-1]) == (0, last)
-        assert len({b - a for a, b in zip(steps[:-1], steps[1:-1], strict=False)}) == 1
+        assert len({b - a for a, b in pairwise(steps[:-1])}) == 1
     notes: list[str] = []
     draw = Sketch.draw
 

@@ -299,10 +299,12 @@ def test_close_leaves_nothing_behind(winter: Scenario) -> None:
 
 
 def test_it_ends_where_it_was_to_end_and_can_go_on(winter: Scenario, begin: Begin) -> None:
-    session = begin(winter.with_parameters(steps=3), 2)
-    assert session.running
-    session.step()
-    assert not session.running
+    session = begin(winter.with_parameters(steps=3))
+    running = []
+    for _ in range(3):
+        running.append(session.running)
+        session.step()
+    assert [*running, session.running] == [True, True, True, False]
     session.go_on(2)
     assert (session.running, session.end) == (True, 5)
 

@@ -163,7 +163,7 @@ def _advance(points: Array, moves: Array, changed: Mask, travelling: Mask, room:
     for share in (1.0, 0.7, 0.4, 0.0):  # less, where making way for each other takes much of it
         allowed = share * _CALM * radius * (~changed).sum()
         measured = _measured(moves, changed, travelling, allowed, room.node)
-        after = _finish(points + measured, changed | travelling, room)
+        after = _finish(points + measured, changed | travelling if share else changed, room)
         moved = np.hypot(*(after - points)[~changed].T).sum()
         if moved <= _MOST * min(radius, _radius(after)) * (~changed).sum():
             break
@@ -203,7 +203,8 @@ def _finish(points: Array, travelling: Mask, room: Room) -> Array:
     points = separate(points.clip(-room.half, room.half), radii, mass, room.half, rounds=60, swerve=0.8)
     across, down = (axis[:, None] - axis for axis in points.T)
     apart = np.hypot(across, down) + np.eye(len(points))
-    for agent in np.flatnonzero(apart.min(1) < 2.001 * room.node):  # jammed: the nearest free place
+    jammed = np.flatnonzero(apart.min(1) < 2.001 * room.node)
+    for agent in jammed[np.argsort(~travelling[jammed], kind="stable")]:  # to the nearest free spot
         others = np.delete(points, agent, 0)
         if np.hypot(*(others - points[agent]).T).min() < 2.001 * room.node:
             points[agent] = _nearest_spot(points[agent], others, room)

@@ -9,9 +9,12 @@ import solara
 import solara.lab
 from mesa.visualization.utils import update_counter
 
+from ecosystem.app.local import keep_local
 from ecosystem.app.observer import Observer
 from ecosystem.app.view import View
 from ecosystem.model import EcosystemModel
+
+keep_local()
 
 
 def observe(model: EcosystemModel) -> Observer:

@@ -22,7 +22,7 @@ from ecosystem.model import EcosystemModel
 from ecosystem.opening import Reading
 from ecosystem.record.folder import RunWriter
 from ecosystem.report.explain import Explainer
-from ecosystem.report.prose import Sentence
+from ecosystem.report.prose import Sentence, count
 
 REMEMBERED = 64
 """Scenes that stay in memory; older ones are read from what was written."""
@@ -54,7 +54,8 @@ class Observer:
 
     def __init__(self, model: EcosystemModel) -> None:
         if model.state.tick:
-            raise InputError("model", f"has taken {model.state.tick} steps; one is to be observed from its opening")
+            taken = count(model.state.tick, "step")
+            raise InputError("model", f"has taken {taken}; one is to be observed from its opening")
         self.folder = Path(mkdtemp(prefix="ecosystem-"))
         self._remove = finalize(self, rmtree, self.folder, ignore_errors=True)
         self.writer = RunWriter(self.folder, model)

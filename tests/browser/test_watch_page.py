@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Visitor
+from browsing import Visitor, step_of, take_steps, wait_for_step, wait_until_drawn
 from serving import Server
 
 Visit = Callable[..., Visitor]
@@ -20,26 +20,7 @@ ROOMS = ["Debate", "Coalitions", "Affinity", "Positions", "Measures", "Forecast"
 
 def opened(visit: Visit, server: Server | None = None, **options: Any) -> Any:
     """Return a page that shows a debate."""
-    page = visit(server, **options).page
-    page.wait_for_function("() => document.querySelector('.ec-pulse[data-revision]')?.dataset.revision >= 0")
-    return page
-
-
-def step_of(page: Any) -> int:
-    return int(page.locator(".ec-pulse").get_attribute("data-step"))
-
-
-def wait_for_step(page: Any, step: int, timeout: float = 60_000) -> None:
-    page.wait_for_function(
-        "step => +document.querySelector('.ec-pulse').dataset.step >= step", arg=step, timeout=timeout
-    )
-
-
-def take_steps(page: Any, steps: int) -> None:
-    for _ in range(steps):
-        before = step_of(page)
-        page.get_by_label("Step (→)").click()
-        wait_for_step(page, before + 1)
+    return wait_until_drawn(visit(server, **options).page)
 
 
 def parameter(page: Any, name: str) -> Any:
@@ -191,7 +172,7 @@ def test_presets_and_scenarios(visit: Visit) -> None:
         page.get_by_role("radio", name=preset).click()
         page.wait_for_function("() => document.querySelector('.ec-pulse').dataset.step == 0")
         page.wait_for_function(
-            "name => [...document.querySelectorAll('[role=radio]')].some(one => one.ariaLabel == name && one.ariaChecked == 'true')",
+            "name => [...document.querySelectorAll('[aria-checked=true]')].some(one => one.ariaLabel == name)",
             arg=preset,
         )
         take_steps(page, 2)

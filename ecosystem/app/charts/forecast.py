@@ -44,7 +44,7 @@ def outcome_option(view: View) -> Option:
     option = base(
         view.dark, f"Forecast against observed affinity of {count(len(forecast), 'pair')} at step {view.step}."
     )
-    option["tooltip"] |= {"trigger": "item", "formatter": "pair"}
+    option["tooltip"] |= {"trigger": "item", "triggerOn": "none", "formatter": "pair"}
     names = view.viewing.setting.names
     are_many = len(forecast) > _MOST_POINTS
     chosen = np.zeros(len(forecast), bool)

@@ -134,6 +134,7 @@ def base(dark: bool, description: str) -> dict[str, Any]:
         "tooltip": {
             "renderMode": "richText",
             "confine": True,
+            "hideDelay": 0,
             "backgroundColor": colours.paper,
             "borderColor": colours.faint,
             "borderWidth": 1,

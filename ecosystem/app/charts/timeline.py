@@ -51,7 +51,7 @@ def timeline_option(view: View, standing: NDArray[np.int64] | None = None) -> Op
     is_named, in_bands = len(names) <= _NAMED, len(names) <= _MARKED_ROWS and view.viewing.now <= _MARKED_STEPS
     colours = inks(view.dark)
     option = base(view.dark, _description(view))
-    option["tooltip"] |= {"trigger": "item", "triggerOn": "mousemove", "formatter": "item"}
+    option["tooltip"] |= {"trigger": "item", "triggerOn": "none", "formatter": "item"}
     left, right, strip = (room_for(names) if is_named else 72), 16, (0 if in_bands else 118)
     size = SMALL if len(names) < 32 else 9
     label = {"show": is_named, "width": left - 14, "overflow": "truncate", "ellipsis": "…", "fontSize": size}

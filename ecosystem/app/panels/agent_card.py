@@ -29,7 +29,7 @@ def AgentCard(view: View, on_select: Callable[[int | None], None]) -> None:
     on_select : callable
         Called with an agent whose name was clicked, and with None when the card is closed.
     """
-    agent = view.selected
+    agent = view.selected if view.selected in range(len(view.viewing.setting.names)) else None
     shown = solara.use_memo(
         lambda: "" if agent is None else as_json(acquaint(view, agent)),
         [view.viewing, view.viewing.course, view.step, view.revision, agent],

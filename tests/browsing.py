@@ -1,14 +1,16 @@
-"""A real browser for tests: where it is, and what it is watched for."""
+"""A real browser for tests: where it is, what it is watched for, and fixtures that open pages in it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from serving import Server
 
 VIEWPORT = {"width": 1366, "height": 768}
 OPTIONS = ("--no-sandbox", "--disable-gpu")
@@ -87,3 +89,80 @@ class Visitor:
     def _on_response(self, response: Any) -> None:
         if response.status >= 400:
             self.errors.append(f"{response.status}: {response.url}")
+
+
+def wait_until_drawn(page: Any) -> Any:
+    """Wait until a page shows a debate; return the page."""
+    page.wait_for_function("() => document.querySelector('.ec-pulse[data-revision]')?.dataset.revision >= 0")
+    return page
+
+
+def step_of(page: Any) -> int:
+    """Return the step that a page shows."""
+    return int(page.locator(".ec-pulse").get_attribute("data-step"))
+
+
+def wait_for_step(page: Any, step: int, timeout: float = 60_000) -> None:
+    """Wait until a page shows a step, or a later one."""
+    page.wait_for_function(
+        "step => +document.querySelector('.ec-pulse').dataset.step >= step", arg=step, timeout=timeout
+    )
+
+
+def take_steps(page: Any, steps: int) -> None:
+    """Click on Step, as often as that, and wait for each."""
+    for _ in range(steps):
+        before = step_of(page)
+        page.get_by_label("Step (→)").click()
+        wait_for_step(page, before + 1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`ecosystem watch climate-debate`, ended with Ctrl-C when all tests are through."""
+    chromium()
+    started = Server.start(tmp_path_factory.mktemp("watch"), "climate-debate", "--seed", "1")
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium under Playwright.
+
+    For one module and not the whole session: Playwright keeps an event loop running in the thread of the tests, and
+    nothing else there could start its own.
+    """
+    path = chromium()
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        lacking("playwright is not installed")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=list(OPTIONS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visitor]]:
+    """Open a page as a new visitor: ``visit()``, or ``visit(server, path="/", **options of the browser's context)``.
+
+    When the test is over, nothing may have gone wrong in any of the pages, and nothing may have left the machine.
+    """
+    visitors: list[Visitor] = []
+
+    def visit(server: Server | None = None, path: str = "/", **options: Any) -> Visitor:
+        if server is None:
+            server = request.getfixturevalue("server")
+        context = browser.new_context(**{"viewport": VIEWPORT, **options})
+        visitor = Visitor(context.new_page(), server.origin)
+        visitors.append(visitor)
+        visitor.page.goto(server.origin + path)
+        return visitor
+
+    yield visit
+    for visitor in visitors:
+        visitor.page.context.close()
+    for visitor in visitors:
+        visitor.check()

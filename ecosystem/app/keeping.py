@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import solara
 from reacton import ipyvuetify as v
 
-from ecosystem.app.pictures import animation, network_picture
+from ecosystem.app.pictures import OF_THE_END, animation, network_picture, report_picture
 from ecosystem.app.replay import finished_runs
 from ecosystem.app.view import View
 from ecosystem.app.visit import Visit
+from ecosystem.report.gallery import FIGURES
+
+_FRAMES = 75
+"""Steps of an animation, about: so many stay below five megabytes."""
 
 
 @solara.component
 def Keeping(visit: Visit, view: View) -> None:
     """Show the menu of what can be kept and opened."""
     opening, set_opening = solara.use_state(False)
+    choosing, choose_figure = solara.use_state(False)
     made, set_made = solara.use_state(())
     name = f"{view.viewing.setting.scenario.name}-step-{view.step}"
 
     def animate() -> None:
         def work() -> None:
-            content = animation(view.viewing, 0, view.viewing.now, dark=view.dark)
+            now = view.viewing.now
+            told = visit.progress("Drawing the animation")
+            content = animation(view.viewing, 0, now, told, view.dark, every=-(-now // _FRAMES))
             set_made((f"{view.viewing.setting.scenario.name}.gif", content))
             visit.message.value = ("done", "The animation is ready: download it from the menu, Keep.")
 
@@ -49,12 +57,40 @@ def Keeping(visit: Visit, view: View) -> None:
             Entry("mdi-content-save-outline", "Save as a run’s folder", visit.save, view.viewing.now == 0 or not idle)
         Entry("mdi-folder-open-outline", "Open a recorded run …", lambda: set_opening(True), not idle)
         with solara.FileDownload(lambda: network_picture(view), f"{name}.png", "image/png"):
-            Entry("mdi-image-outline", "Network as PNG", lambda: None)
+            Entry("mdi-image-outline", "Network as PNG", _nothing)
         Entry("mdi-movie-open-outline", "Make an animation (GIF)", animate, view.viewing.now == 0 or not idle)
+        Entry("mdi-chart-box-outline", "Figures of the report …", lambda: choose_figure(True), view.viewing.now == 0)
         if made:
             with solara.FileDownload(made[1], made[0], "image/gif"):
-                Entry("mdi-download", f"Download {made[0]}", lambda: None)
+                Entry("mdi-download", f"Download {made[0]}", _nothing)
     _choose_run(visit, opening, set_opening)
+    _choose_figure(visit, view, choosing, choose_figure)
+
+
+def _choose_figure(visit: Visit, view: View, choosing: bool, choose: Any) -> None:
+    """Show the figures of the report that can be drawn of the debate so far."""
+    scenario, live = view.viewing.setting.scenario, visit.replay is None
+    with v.Dialog(v_model=choosing, on_v_model=choose, max_width=640, scrollable=True), v.Card():
+        v.CardTitle(children=["Figures of the report, as PNG"])
+        with v.CardText(), v.List(dense=True):
+            for figure in FIGURES if choosing else ():
+                if (figure.of_words and scenario.affinity is not None) or (live and figure.name in OF_THE_END):
+                    continue
+                with solara.FileDownload(
+                    partial(report_picture, visit.viewing, figure.name),
+                    f"{scenario.name}-{figure.name}.png",
+                    "image/png",
+                ):
+                    Entry("mdi-image-outline", figure.title, _nothing)
+            if live:
+                solara.Text("The others are drawn of a finished run: save this one and open it.")
+        with v.CardActions():
+            v.Spacer()
+            solara.Button("Close", on_click=lambda: choose(False), text=True)
+
+
+def _nothing() -> None:
+    """Leave the click to what is around it."""
 
 
 def _choose_run(visit: Visit, opening: bool, set_opening: Any) -> None:

@@ -88,9 +88,18 @@ class Visit:
         shown = now if step is None else min(step, now)
         n = len(self.viewing.setting.personas)
         selected = self.selected.value
-        return View(
+        view = View(
             self.viewing, shown, selected if selected is not None and selected < n else None, dark, self.revision.value
         )
+        try:
+            assert view.scene
+        except InputError as error:  # a recorded run that was damaged since it was opened
+            if self.replay is None:
+                raise
+            self.message.value = ("error", str(error))
+            self.close_run()
+            return self.view(dark)
+        return view
 
     def show(self, step: int | None) -> None:
         """Look at a step; None follows the debate."""
@@ -251,7 +260,7 @@ class Visit:
         """Open a recorded run for replay, by its name among those in the folder for runs."""
 
         def work() -> None:
-            replay = Replay(find_run(self.out, name))
+            replay = Replay(find_run(self.out, name), weights=self._weights)
             self._leave_replay()
             self.replay = replay
             self.playing.value = False
@@ -267,6 +276,18 @@ class Visit:
         self.playing.value = False
         self.step.value = self.selected.value = None
         self._renew()
+
+    def progress(self, what: str) -> Callable[[str, int, int], None]:
+        """Return what tells how far something is that is under way, twice a second at most."""
+        told = time.monotonic()
+
+        def tell(_: str, done: int, total: int) -> None:
+            nonlocal told
+            if time.monotonic() - told > 0.5:
+                told = time.monotonic()
+                self.busy.value = f"{what}, {done} of {total}"
+
+        return tell
 
     def do(self, what: str, work: Callable[[], None]) -> None:
         """Do something that takes a while, off the visitor's way."""

@@ -125,7 +125,7 @@ class Learner:
         corpora : (n_agents, U) bool
             Which persona's corpus has which statement.
         """
-        readings = [self._read(rows, corpora) for rows in self._groups()]
+        readings = [self._read(rows, corpora) for rows in self._groups(corpora.any(0))]
         if not readings:
             return
         optimizer = torch.optim.Adam(self._parameters, lr=_ADAPT_RATE)
@@ -183,12 +183,12 @@ class Learner:
                     network.get_parameter(name).copy_(value)
         self._reread()
 
-    def _groups(self) -> list[Rows]:
-        """Return the statements by topic, large topics in parts."""
+    def _groups(self, held: NDArray[np.bool_]) -> list[Rows]:
+        """Return the statements that are held by topic, large topics in parts; what is said later teaches nothing."""
         table = self.statements
         groups = []
         for topic in np.unique(table.topic_of):
-            rows = np.flatnonzero(table.topic_of == topic)
+            rows = np.flatnonzero((table.topic_of == topic) & held)
             parts = -(-len(rows) // _MAX_GROUP)
             groups += [rows[k::parts] for k in range(parts)]
         return [rows for rows in groups if len(rows) > 2]

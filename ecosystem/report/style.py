@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -69,12 +70,18 @@ RC: dict[str, Any] = {
 }
 
 
+_DRAWING = RLock()
+
+
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in this project's style; a `$` is a dollar sign, and a glyph the font lacks is no warning."""
+    """Draw in this project's style; a `$` is a dollar sign, and a glyph the font lacks is no warning.
+
+    One thread draws at a time: matplotlib's settings are those of the whole process.
+    """
     from matplotlib import rc_context
 
-    with rc_context(RC), warnings.catch_warnings():
+    with _DRAWING, rc_context(RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 

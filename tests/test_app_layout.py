@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ecosystem.app.hulls import outline, svg_path
 from ecosystem.app.layout import ASPECT, Layout, hull_margin, node_radius, place, spacing
 from ecosystem.model import EcosystemModel
 from ecosystem.scenario import Scenario
@@ -51,17 +49,17 @@ def moved(after: Layout, before: Layout) -> Array:
     return np.hypot(*way.T) / radius(after.places)
 
 
-def apart(one: Array, other: Array) -> bool:
-    """Say whether a line separates two convex outlines."""
-    return bool(((one @ DIRECTIONS.T).max(0) < (other @ DIRECTIONS.T).min(0)).any())
-
-
 def overlapping(layout: Layout) -> list[tuple[int, int]]:
-    """Return the pairs of coalitions whose outlines meet."""
+    """Return the pairs of coalitions whose outlines meet: no line separates the circles around their members."""
     labels = [k for k in np.unique(layout.partition).tolist() if k >= 0]
     margin = hull_margin(len(layout.places))
-    hulls = {k: outline(layout.places[layout.partition == k], margin) for k in labels}
-    return [(a, b) for a in labels for b in labels if a < b and not apart(hulls[a], hulls[b])]
+    reach = {k: (layout.places[layout.partition == k].astype(np.float64) @ DIRECTIONS.T) for k in labels}
+    return [
+        (a, b)
+        for a in labels
+        for b in labels
+        if a < b and not (reach[a].max(0) + margin < reach[b].min(0) - margin).any()
+    ]
 
 
 def rested(alignment: Array, partition: NDArray[np.int64], before: Layout | None = None, steps: int = 60) -> Layout:
@@ -306,39 +304,3 @@ def test_cost(n: int, most: float) -> None:
         layout = place(alignment, partition, np.ones(n, bool), layout)
         costs.append(time.process_time() - began)
     assert np.median(costs) < most
-
-
-# Outlines.
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12),
-    st.floats(0.005, 0.1),
-)
-def test_outline_holds_the_circles_of_its_members(members: list[tuple[float, float]], margin: float) -> None:
-    points = np.array(members)
-    corners = outline(points, margin)
-    circles = (points[:, None] + margin * DIRECTIONS[::9]).reshape(-1, 2)
-    edge = np.roll(corners, -1, 0) - corners
-    offset = circles[:, None] - corners
-    left = edge[:, 0] * offset[..., 1] - edge[:, 1] * offset[..., 0]
-    assert left.min() > -1e-9  # on one side of all edges: inside, and the outline is convex
-    # And it lies close to them: no further from the nearest line between members than a little more than the margin.
-    assert (corners @ DIRECTIONS.T).max(0) == pytest.approx((circles @ DIRECTIONS.T).max(0), abs=0.02)
-
-
-def test_outline_of_one_is_a_circle_and_of_two_a_capsule() -> None:
-    circle = outline(np.array([[0.3, 0.4]]), 0.1) - [0.3, 0.4]
-    np.testing.assert_allclose(np.hypot(*circle.T), 0.1, rtol=0.001)
-    capsule = outline(np.array([[0.2, 0.5], [0.2, 0.9]]), 0.1)
-    np.testing.assert_allclose(capsule.min(0), [0.1, 0.4], atol=1e-3)
-    np.testing.assert_allclose(capsule.max(0), [0.3, 1.0], atol=1e-3)
-    assert len(circle) == len(capsule) == 96  # so that one can turn into the other
-
-
-def test_path_closes_and_is_plain() -> None:
-    path = svg_path(outline(np.array([[0.123456, 0.5], [0.8, 0.25]]), 0.05))
-    assert re.fullmatch(r"M-?[\d.]+ -?[\d.]+(L-?[\d.]+ -?[\d.]+){95}Z", path)
-    assert svg_path(np.array([[0.00001, -0.00001], [1, 0.12346]])) == "M0 0L1 0.1235Z"
-    assert max(len(number) for number in re.findall(r"[\d.]+", path)) <= 6

@@ -74,7 +74,7 @@ def build(opening: Scene) -> Build:
             scene = replace(
                 opening, step=step, speaker=speaker, accepted=accepted,
                 utterances=np.full(n, 0 if spoke and step else -1), alignment=np.zeros((n, n), np.float32),
-                partition=-1 - np.arange(n), present=np.ones(n, bool),
+                partition=-1 - np.arange(n), present=np.ones(n, bool), arrived=np.ones(n, bool),
                 places=np.asarray(places[step], np.float32) if places else np.full((n, 2), 0.5, np.float32),
             )  # fmt: skip
             scenes.append(scene)
@@ -104,7 +104,7 @@ def test_nodes_edges_and_coalitions_of_a_step(build: Build) -> None:
     assert data["nodes"]["coalition"] == [5, 5, None, None]
     assert data["nodes"]["taken"] == [2, 0, 0, 0]
     assert data["nodes"]["spoke"] == [True] * 4
-    assert data["coalitions"] == [{"label": 5, "colour": "#000005", "members": [0, 1]}]
+    assert data["coalitions"] == [{"label": 5, "colour": "#000005", "members": [0, 1], "arrived": [0, 1]}]
     # -0.02 is below a tenth of the strongest.
     assert data["edges"] == [[0, 1, 0.5], [0, 2, -0.4], [2, 3, 0.25]]
     assert [byte - 256 * (byte > 127) for byte in b64decode(data["pairs"])] == [50, -40, 0, 0, -2, 25]
@@ -162,6 +162,12 @@ def test_the_frame_follows_slowly_where_all_go(build: Build) -> None:
     assert tops[1] - tops[0] == pytest.approx(0.0005, abs=1e-4)
     assert tops[2] - tops[0] == pytest.approx(np.mean(range(1, 41)) / 1000, abs=1e-4)
     assert tops[3] - tops[0] == pytest.approx(0.05, abs=0.011)  # there, and a little wider for who was ahead
+
+
+def test_outlines_are_drawn_around_those_who_have_arrived(build: Build) -> None:
+    arrived = np.array([True, False, True, False, False])
+    view = build(5, [[]], partition=np.array([1, 1, 1, 2, 2]), arrived=arrived)
+    assert [block["arrived"] for block in network_data(view)["coalitions"]] == [[0, 2], [3, 4]]
 
 
 def test_two_agents_close_together_are_not_blown_up(build: Build) -> None:

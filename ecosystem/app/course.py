@@ -33,6 +33,7 @@ class Course:
         self._present: list[NDArray[np.bool_]] = []
         self._points: list[NDArray[np.float32]] = []
         self._places: list[NDArray[np.float32]] = []
+        self._arrived: list[NDArray[np.bool_]] = []
         self._colouring = Colouring()
 
     def __len__(self) -> int:
@@ -49,6 +50,7 @@ class Course:
         self._colouring.add(scene.partition)
         self._points.append(scene.points)
         self._places.append(scene.places)
+        self._arrived.append(scene.arrived)
 
     def measure(self, name: str) -> NDArray[np.float32]:
         """Return a measure of the catalogue at every step, ``(n_steps + 1,)``; NaN at the opening."""
@@ -73,6 +75,10 @@ class Course:
     def places(self, step: int) -> NDArray[np.float32]:
         """Where agents stand in the drawing of the network at a step, ``(n_agents, 2)``."""
         return self._places[step]
+
+    def arrived(self, step: int) -> NDArray[np.bool_]:
+        """Return who stood there with its coalition, ``(n_agents,)``."""
+        return self._arrived[step]
 
     @property
     def colours(self) -> dict[int, str]:

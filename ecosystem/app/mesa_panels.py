@@ -73,7 +73,8 @@ def for_mesa(panel: Callable[..., Any], **options: Any) -> Callable[[EcosystemMo
         else:
             panel(view, **options)
 
-    return Panel
+    component: Callable[[EcosystemModel], Any] = Panel
+    return component
 
 
 def _parameters(panel: Callable[..., Any]) -> frozenset[str]:

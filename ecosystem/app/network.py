@@ -54,7 +54,8 @@ def network_data(view: View) -> dict[str, Any]:
         ``edges``: ``[agent, other, alignment]`` of the pairs that are drawn: the 60 strongest of either sign of those
         that are among the strongest for one of the two.
 
-        ``coalitions``: ``label``, ``colour`` and ``members``, the largest first.
+        ``coalitions``: ``label``, ``colour``, ``members``, and those of them around whom an outline is drawn: who has
+        ``arrived``, or all while no one has. The largest first.
 
         ``influence``: what the size of a node shows. ``weight`` where personas differ in weight; ``taken``, the
         arguments taken over from it in the last `RECENT` steps; or None where no one has said anything.
@@ -85,7 +86,12 @@ def network_data(view: View) -> dict[str, Any]:
         },
         "edges": _edges(alignment),
         "coalitions": [
-            {"label": label, "colour": view.colours[label], "members": list(members)}
+            {
+                "label": label,
+                "colour": view.colours[label],
+                "members": list(members),
+                "arrived": [agent for agent in members if scene.arrived[agent]] or list(members),
+            }
             for label, members in scene.coalitions.items()
         ],
         "influence": meaning,

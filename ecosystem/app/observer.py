@@ -146,6 +146,7 @@ class Observer:
             held_at=state.tick,
             points=points,
             places=self._layout.places,
+            arrived=self._layout.arrived,
             told=told,
             threshold=threshold_among(alignment, state.present, p("threshold_rule"), p("threshold")),
         )

@@ -71,6 +71,7 @@ def scene_at(tables: RunTables, setting: Setting, step: int, course: Course, fol
         held_at=held_at,
         points=course.points[step],
         places=course.places(step),
+        arrived=course.arrived(step),
         told=(),
         threshold=threshold_among(rows["alignment"], present, rule, value),
         **rows,

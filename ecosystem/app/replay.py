@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecosystem.app.course import Course
-from ecosystem.app.layout import place
+from ecosystem.app.layout import Layout, place
 from ecosystem.app.recorded import StepReader, opening_of, scene_at
 from ecosystem.app.scenes import Scene, Setting, Told
 from ecosystem.app.telling import LiveTables, tell
@@ -162,19 +162,20 @@ class _Recorded(Course):
         latents = chain([_opening_latents(setting, opening)], _by_step(reader, "latents", setting))
         course._points = [_points(one, setting, here) for one, here in zip(latents, course._present, strict=True)]
         alignments = chain([opening.alignment], _by_step(reader, "alignment", setting))
-        course._places = _walk(alignments, course, tell_progress)
+        layouts = _walk(alignments, course, tell_progress)
+        course._places = [layout.places for layout in layouts]
+        course._arrived = [layout.arrived for layout in layouts]
         return course
 
 
-def _walk(alignments: Iterator[NDArray[Any]], course: Course, tell_progress: Progress) -> list[NDArray[np.float32]]:
+def _walk(alignments: Iterator[NDArray[Any]], course: Course, tell_progress: Progress) -> list[Layout]:
     """Return where agents stand in the drawing of the network, at the opening and after every step."""
     labels, present = course.partitions, course.present
-    layout, places = None, []
+    layouts: list[Layout] = []
     for step, alignment in zip(range(len(course)), alignments, strict=True):
-        layout = place(alignment, labels[step], present[step], layout)
-        places.append(layout.places)
+        layouts.append(place(alignment, labels[step], present[step], layouts[-1] if layouts else None))
         tell_progress("replay", step, len(course) - 1)
-    return places
+    return layouts
 
 
 def _by_step(reader: StepReader, table: Literal["latents", "alignment"], setting: Setting) -> Iterator[NDArray[Any]]:

@@ -146,6 +146,8 @@ class Scene:
         Mean latent of what each holds, in `Setting.plane`.
     places : (n_agents, 2) float32
         Where it stands in the drawing of the network, in the unit square.
+    arrived : (n_agents,) bool
+        Whether it stands there with its coalition; else it is on its way to it, or absent.
     told : tuple of Told
         What happened at the step, interventions first.
     threshold : float
@@ -167,6 +169,7 @@ class Scene:
     held_at: int
     points: NDArray[np.float32]
     places: NDArray[np.float32]
+    arrived: NDArray[np.bool_]
     told: tuple[Told, ...]
     threshold: float
 

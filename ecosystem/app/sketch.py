@@ -95,7 +95,7 @@ class Sketch:
         from matplotlib.patches import Polygon
 
         for block in data["coalitions"]:
-            corners = _around(frame.at[block["members"]], frame.pad)
+            corners = _around(frame.at[block["arrived"]], frame.pad)
             fill, line = to_rgba(block["colour"], 0.13), to_rgba(block["colour"], 0.55)
             self._axes.add_artist(Polygon(corners, facecolor=fill, edgecolor=line, linewidth=1.4 * _POINT, zorder=1))
 
@@ -149,7 +149,7 @@ class Sketch:
         ways = np.stack([np.sin(turns), -np.cos(turns)], 1)
         taken: list[Box] = list(frame.dots)
         for block in data["coalitions"]:
-            members = frame.at[block["members"]]
+            members = frame.at[block["arrived"]]
             ends = members[(members @ ways.T).argmax(0)] + frame.pad * ways
             text = f"{block['label']} · {len(block['members'])}"
             width = _width(text, 13) + 20

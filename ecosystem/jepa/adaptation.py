@@ -125,7 +125,7 @@ class Learner:
         corpora : (n_agents, U) bool
             Which persona's corpus has which statement.
         """
-        readings = [self._read(rows, corpora) for rows in self._groups(corpora.any(0))]
+        readings = [self._read(rows, corpora) for rows in self._groups(np.asarray(corpora.any(0)))]
         if not readings:
             return
         optimizer = torch.optim.Adam(self._parameters, lr=_ADAPT_RATE)

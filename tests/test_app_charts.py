@@ -102,7 +102,7 @@ def _scene(step: int, n: int, partition: NDArray[Any], points: NDArray[np.float3
     return Scene(
         step, None if step == 0 else (step - 1) // 3 % 2, zeros, zeros, zeros > 0, expected, affinity,
         np.nan_to_num((affinity + affinity.T) / 2), label, present, np.zeros((n, 2), np.float32), ((0,),) * n, step,
-        where, np.zeros((n, 2), np.float32), told, 0.03,
+        where, np.zeros((n, 2), np.float32), present, told, 0.03,
     )  # fmt: skip
 
 

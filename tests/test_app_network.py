@@ -142,7 +142,7 @@ def test_those_who_are_absent_have_no_edges(build: Build) -> None:
     assert list(b64decode(data["pairs"])) == [50, 0, 0]
 
 
-def test_the_frame_is_that_of_the_opening_and_widens_for_who_strays(build: Build) -> None:
+def test_the_frame_begins_with_the_opening_and_widens_for_who_strays(build: Build) -> None:
     opening, far = [[0.2, 0.2], [0.8, 0.8]], [[0.0, 0.2], [0.8, 0.8]]
     frames = [
         network_data(build(2, [[]] * (len(places) - 1), places=places))["frame"]
@@ -153,7 +153,20 @@ def test_the_frame_is_that_of_the_opening_and_widens_for_who_strays(build: Build
     half = 0.45 / 1.12
     assert frames[2] == pytest.approx([0.45 - half, 0.18, 0.45 + half, 0.82], abs=1e-4)
     middle = (0.5 + 0.4 + 0.5) / 3
+    half += (0.32 - half) / 40  # and slowly closes again
     assert frames[3] == pytest.approx([middle - half, 0.18, middle + half, 0.82], abs=1e-4)
+
+
+def test_the_frame_closes_slowly_around_those_who_come_together(build: Build) -> None:
+    wide, close = [[0.1, 0.1], [0.9, 0.9]], [[0.2, 0.2], [0.8, 0.8]]
+    widths = []
+    for step in (0, 1, 10, 200):
+        left, _, right, _ = network_data(build(2, [[]] * step, places=[wide] + [close] * step))["frame"]
+        widths.append(right - left)
+    assert widths[0] == pytest.approx(0.84, abs=1e-3)
+    assert widths[0] - widths[1] == pytest.approx(0.2 / 40, abs=1e-3)
+    assert widths[2] == pytest.approx(0.64 + 0.2 * (39 / 40) ** 10, abs=1e-3)
+    assert widths[3] == pytest.approx(0.64, abs=3e-3)
 
 
 def test_the_frame_follows_slowly_where_all_go(build: Build) -> None:

@@ -114,8 +114,8 @@ def _still_scene(alignment: Any, labels: list[int], threshold: float) -> Scene:
     nothing, plane = np.full((n, n), np.nan, np.float32), np.zeros((n, 2), np.float32)
     return Scene(
         1, 0, np.full(n, -1), np.full(n, -1), np.zeros(n, bool), nothing, nothing, np.array(alignment, np.float32),
-        partition, np.ones(n, bool), np.zeros((n, 1), np.float32), tuple((k,) for k in range(n)), 1, plane, plane, (),
-        threshold,
+        partition, np.ones(n, bool), np.zeros((n, 1), np.float32), tuple((k,) for k in range(n)), 1, plane, plane,
+        np.ones(n, bool), (), threshold,
     )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def Keeping(visit: Visit, view: View) -> None:
         with solara.FileDownload(lambda: network_picture(view), f"{name}.png", "image/png"):
             Entry("mdi-image-outline", "Network as PNG", _nothing)
         Entry("mdi-movie-open-outline", "Make an animation (GIF)", animate, view.viewing.now == 0 or not idle)
-        Entry("mdi-chart-box-outline", "Figures of the report …", lambda: choose_figure(True), view.viewing.now == 0)
+        Entry("mdi-chart-line", "Figures of the report …", lambda: choose_figure(True), view.viewing.now == 0)
         if made:
             with solara.FileDownload(made[1], made[0], "image/gif"):
                 Entry("mdi-download", f"Download {made[0]}", _nothing)

@@ -173,8 +173,8 @@ class NetworkWidget(ipyvuetify.VuetifyTemplate):
 def _frame(view: View) -> NDArray[np.float64]:
     """Return left, top, right and bottom of what is to be seen, which hardly ever changes.
 
-    As wide as where agents stood at the opening, or wider where that has been needed so far to keep those who stray in
-    the margin; around the middle of where they stood over some steps.
+    As wide as where agents stand, which it follows over some steps so that no one sees it, or wider at once where that
+    keeps those who stray in the margin; around the middle of where they stood over some steps.
     """
     course = view.viewing.course
     places = np.stack([course.places(step) for step in range(view.step + 1)]).astype(np.float64)
@@ -183,9 +183,12 @@ def _frame(view: View) -> NDArray[np.float64]:
     steps = np.arange(len(total))
     total[_STEADY:] -= total[:-_STEADY].copy()
     middle = total / np.minimum(steps + 1, _STEADY)[:, None]
-    half = np.maximum(high[0] - low[0] + _AIR, [_CLOSEST, _CLOSEST / ASPECT]) / 2
-    need = np.maximum(high - middle, middle - low).max(0) / (1 + 2 * _MARGIN)
-    return np.concatenate([middle[-1] - np.maximum(half, need), middle[-1] + np.maximum(half, need)])
+    wanted = np.maximum(high - low + _AIR, [_CLOSEST, _CLOSEST / ASPECT]) / 2
+    need = np.maximum(high - middle, middle - low) / (1 + 2 * _MARGIN)
+    half = np.maximum(wanted[0], need[0])
+    for goal, least in zip(wanted[1:], need[1:], strict=True):
+        half = np.maximum(half + (goal - half) / _STEADY, least)
+    return np.concatenate([middle[-1] - half, middle[-1] + half])
 
 
 def _taken(scene: Scene) -> NDArray[np.int64]:

@@ -123,6 +123,11 @@ def _coalitions(visit: Visit, view: View) -> None:
         Ledger(view, visit.select)
 
 
+def _measures(visit: Visit, view: View) -> None:
+    with solara.Div(classes=["ec-card", "ec-wide"]):
+        MeasuresPanel(view, visit.show)
+
+
 def _alone(panel: Callable[[View], Any]) -> Callable[[Visit, View], None]:
     def room(_: Visit, view: View) -> None:
         with solara.Div(classes=["ec-card", "ec-wide"]):
@@ -136,7 +141,7 @@ ROOMS: dict[str, Callable[[Visit, View], None]] = {
     "Coalitions": _coalitions,
     "Affinity": _alone(AffinityMap),
     "Positions": _alone(Trajectories),
-    "Measures": _alone(MeasuresPanel),
+    "Measures": _measures,
     "Forecast": _alone(ForecastPanel),
 }
 """What each tab shows."""

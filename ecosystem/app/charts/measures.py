@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ecosystem.app.charts.chart import Option
     from ecosystem.app.view import View
 
-FIRST = ("coalitions", "largest", "distance_variance", "frustration", "opinion_variance", "forecast_correlation")
+FIRST = ("coalitions", "largest", "esteban_ray", "frustration", "opinion_variance", "forecast_correlation")
 """What a reader sees first: how many coalitions, how large, how far apart, how much at odds, how well foreseen."""
 
 _COUNTS = ("coalitions", "defectors")

@@ -6,6 +6,7 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -142,7 +143,13 @@ def test_those_who_are_absent_have_no_edges(build: Build) -> None:
     assert list(b64decode(data["pairs"])) == [50, 0, 0]
 
 
-def test_the_frame_begins_with_the_opening_and_widens_for_who_strays(build: Build) -> None:
+@pytest.fixture
+def close_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the frame close as far as the small drawings of these tests need."""
+    monkeypatch.setattr("ecosystem.app.network._CLOSEST", 0.5)
+
+
+def test_the_frame_begins_with_the_opening_and_widens_for_who_strays(build: Build, close_up: None) -> None:
     opening, far = [[0.2, 0.2], [0.8, 0.8]], [[0.0, 0.2], [0.8, 0.8]]
     frames = [
         network_data(build(2, [[]] * (len(places) - 1), places=places))["frame"]
@@ -157,7 +164,7 @@ def test_the_frame_begins_with_the_opening_and_widens_for_who_strays(build: Buil
     assert frames[3] == pytest.approx([middle - half, 0.18, middle + half, 0.82], abs=1e-4)
 
 
-def test_the_frame_closes_slowly_around_those_who_come_together(build: Build) -> None:
+def test_the_frame_closes_slowly_around_those_who_come_together(build: Build, close_up: None) -> None:
     wide, close = [[0.1, 0.1], [0.9, 0.9]], [[0.2, 0.2], [0.8, 0.8]]
     widths = []
     for step in (0, 1, 10, 200):
@@ -169,7 +176,7 @@ def test_the_frame_closes_slowly_around_those_who_come_together(build: Build) ->
     assert widths[3] == pytest.approx(0.64, abs=3e-3)
 
 
-def test_the_frame_follows_slowly_where_all_go(build: Build) -> None:
+def test_the_frame_follows_slowly_where_all_go(build: Build, close_up: None) -> None:
     places = [[[0.2, 0.2 + 0.001 * min(step, 50)], [0.8, 0.6 + 0.001 * min(step, 50)]] for step in range(120)]
     tops = [network_data(build(2, [[]] * step, places=places))["frame"][1] for step in (0, 1, 40, 119)]
     assert tops[1] - tops[0] == pytest.approx(0.0005, abs=1e-4)
@@ -185,7 +192,7 @@ def test_outlines_are_drawn_around_those_who_have_arrived(build: Build) -> None:
 
 def test_two_agents_close_together_are_not_blown_up(build: Build) -> None:
     left, top, right, bottom = network_data(build(2, places=[[[0.45, 0.5], [0.55, 0.5]]]))["frame"]
-    assert (right - left, bottom - top) == pytest.approx((0.5, 0.375), abs=1e-3)
+    assert (right - left, bottom - top) == pytest.approx((0.8, 0.6), abs=1e-3)
 
 
 def test_two_hundred_agents_are_a_small_message(build: Build) -> None:
@@ -241,3 +248,21 @@ def test_shipped_scenarios_are_drawn(name: str) -> None:
     )
     assert np.isfinite(data["nodes"]["radius"]).all()
     session.close()
+
+
+def test_as_drawn_those_whose_coalition_stays_hardly_move() -> None:
+    session = Session(load_scenario("climate-debate", seed=1, steps=40))
+    drawn, coalitions = [], []
+    for _ in range(40):
+        scene = session.step()
+        data = network_data(View(session, scene.step))
+        left, top, right, _ = data["frame"]
+        drawn.append((np.column_stack([data["nodes"]["x"], data["nodes"]["y"]]) - [left, top]) / (right - left))
+        coalitions.append(np.maximum(scene.partition, -1))
+    session.close()
+    shares = []
+    for (before, after), (one, other) in zip(pairwise(drawn), pairwise(coalitions), strict=True):
+        radius = np.sqrt(((after - after.mean(0)) ** 2).sum(1).mean())
+        shares.append(np.hypot(*(after - before)[one == other].T).mean() / radius)
+    assert np.mean(shares) < 0.05
+    assert max(shares) < 0.1

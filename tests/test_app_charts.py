@@ -17,9 +17,9 @@ from ecosystem.app.charts.chart import file_name
 from ecosystem.app.charts.panels import coalitions_legend
 from ecosystem.app.charts.raster import cells_of
 from ecosystem.app.charts.theme import DARK, LIGHT, affinity_colours
-from ecosystem.app.course import Course
-from ecosystem.app.scenes import Scene, Setting, Told
-from ecosystem.app.view import View
+from ecosystem.app.debates.course import Course
+from ecosystem.app.debates.scenes import Scene, Setting, Told
+from ecosystem.app.debates.view import View
 from ecosystem.jepa.statements import Statements
 from ecosystem.measures import CATALOGUE
 from ecosystem.report.prose import Sentence

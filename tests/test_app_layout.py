@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ecosystem.app.layout import ASPECT, Layout, hull_margin, node_radius, place, spacing
+from ecosystem.app.drawing.layout import ASPECT, Layout, hull_margin, node_radius, place, spacing
 from ecosystem.model import EcosystemModel
 from ecosystem.scenario import Scenario
 

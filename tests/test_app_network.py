@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from agents.persona import Persona
-from ecosystem.app.layout import node_radius
-from ecosystem.app.network import NetworkWidget, agent_influence, network_data, network_names
-from ecosystem.app.scenes import Scene
-from ecosystem.app.session import Session
-from ecosystem.app.view import View
+from ecosystem.app.debates.scenes import Scene
+from ecosystem.app.debates.session import Session
+from ecosystem.app.debates.view import View
+from ecosystem.app.drawing.layout import node_radius
+from ecosystem.app.drawing.network import NetworkWidget, agent_influence, network_data, network_names
 from ecosystem.reading import load_scenario
 
 Build = Callable[..., View]
@@ -146,7 +146,7 @@ def test_those_who_are_absent_have_no_edges(build: Build) -> None:
 @pytest.fixture
 def close_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the frame close as far as the small drawings of these tests need."""
-    monkeypatch.setattr("ecosystem.app.network._CLOSEST", 0.5)
+    monkeypatch.setattr("ecosystem.app.drawing.network._CLOSEST", 0.5)
 
 
 def test_the_frame_begins_with_the_opening_and_widens_for_who_strays(build: Build, close_up: None) -> None:

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecosystem.app.acquaintance import acquaint, memory, recent, traits
-from ecosystem.app.course import Course
-from ecosystem.app.exchanges import said
-from ecosystem.app.happenings import KINDS, happenings
-from ecosystem.app.membership import membership
-from ecosystem.app.outline import headline, heart, outline
+from ecosystem.app.debates.course import Course
+from ecosystem.app.debates.scenes import Scene, Setting
+from ecosystem.app.debates.session import Session
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.acquaintance import acquaint, memory, recent, traits
+from ecosystem.app.panels.exchanges import said
+from ecosystem.app.panels.happenings import KINDS, happenings
+from ecosystem.app.panels.membership import membership
+from ecosystem.app.panels.outline import headline, heart, outline
 from ecosystem.app.panels.panel import as_json, choose, template
-from ecosystem.app.reasons import reasons
-from ecosystem.app.scenes import Scene, Setting
-from ecosystem.app.session import Session
-from ecosystem.app.view import View
-from ecosystem.app.viewpoints import affinity_by_topic, nearest_and_furthest, viewpoints
-from ecosystem.app.wording import in_force, known_names, parts
+from ecosystem.app.panels.reasons import reasons
+from ecosystem.app.panels.viewpoints import affinity_by_topic, nearest_and_furthest, viewpoints
+from ecosystem.app.panels.wording import in_force, known_names, parts
 from ecosystem.dynamics.coalitions import RULES, Game, defectors
 from ecosystem.dynamics.events import lone_label
 from ecosystem.jepa.statements import Statements, affinity_to_holders, held_matrix

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecosystem.app import pictures
-from ecosystem.app.network import network_data
-from ecosystem.app.pictures import MOST_FRAMES, animation, network_picture, report_picture
-from ecosystem.app.replay import Replay
-from ecosystem.app.session import Session
-from ecosystem.app.sketch import DARK, HIGH, LIGHT, WIDE, Sketch, _Frame
-from ecosystem.app.view import View
+from ecosystem.app.debates.replay import Replay
+from ecosystem.app.debates.session import Session
+from ecosystem.app.debates.view import View
+from ecosystem.app.drawing import pictures
+from ecosystem.app.drawing.network import network_data
+from ecosystem.app.drawing.pictures import MOST_FRAMES, animation, network_picture, report_picture
+from ecosystem.app.drawing.sketch import DARK, HIGH, LIGHT, WIDE, Sketch, _Frame
 from ecosystem.errors import InputError
 from ecosystem.reading import load_scenario
 from ecosystem.report.style import style

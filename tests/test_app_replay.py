@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from ecosystem.app.recorded import StepReader
-from ecosystem.app.replay import Replay, find_run, finished_runs
-from ecosystem.app.scenes import Scene
-from ecosystem.app.session import Session
+from ecosystem.app.debates.recorded import StepReader
+from ecosystem.app.debates.replay import Replay, find_run, finished_runs
+from ecosystem.app.debates.scenes import Scene
+from ecosystem.app.debates.session import Session
 from ecosystem.errors import InputError
 from ecosystem.measures import CATALOGUE
 from ecosystem.reading import load_scenario

@@ -16,9 +16,9 @@ import pytest
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 import ecosystem
-from ecosystem.app.observer import REMEMBERED
-from ecosystem.app.scenes import Scene
-from ecosystem.app.session import Session, one_blas_thread
+from ecosystem.app.debates.observer import REMEMBERED
+from ecosystem.app.debates.scenes import Scene
+from ecosystem.app.debates.session import Session, one_blas_thread
 from ecosystem.errors import InputError
 from ecosystem.reading import load_scenario
 from ecosystem.record.manifest import CONFIG

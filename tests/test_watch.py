@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from serving import Server
 
-from ecosystem.app.gate import Address
-from ecosystem.app.serve import PORT, listen
-from ecosystem.app.served import Served, serve_this, served
+from ecosystem.app.server.gate import Address
+from ecosystem.app.server.serve import PORT, listen
+from ecosystem.app.server.served import Served, serve_this, served
 from ecosystem.cli import main
 from ecosystem.errors import InputError
 from ecosystem.scenario import Scenario
@@ -33,7 +33,7 @@ def taken() -> Iterator[int]:
 def complaint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> str:
     """Return the one line that a command ends in; nothing may be served."""
     monkeypatch.setattr(sys, "argv", ["ecosystem", "watch", "--no-open", *options])
-    monkeypatch.setattr("ecosystem.app.serve.serve", lambda *_, **__: pytest.fail("it serves"))
+    monkeypatch.setattr("ecosystem.app.server.serve.serve", lambda *_, **__: pytest.fail("it serves"))
     with pytest.raises(SystemExit) as ended:
         main()
     written = capsys.readouterr()
@@ -73,7 +73,7 @@ def test_a_port_that_is_asked_for_and_taken(
 
 
 def test_the_default_port_gives_way_to_the_next_that_is_free(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
-    monkeypatch.setattr("ecosystem.app.serve.PORT", taken)
+    monkeypatch.setattr("ecosystem.app.server.serve.PORT", taken)
     listening, address = listen()
     with listening:
         assert taken < address.port <= taken + 100
@@ -81,8 +81,8 @@ def test_the_default_port_gives_way_to_the_next_that_is_free(monkeypatch: pytest
 
 
 def test_every_port_may_be_taken(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
-    monkeypatch.setattr("ecosystem.app.serve.PORT", taken)
-    monkeypatch.setattr("ecosystem.app.serve._TRIED", 1)
+    monkeypatch.setattr("ecosystem.app.server.serve.PORT", taken)
+    monkeypatch.setattr("ecosystem.app.server.serve._TRIED", 1)
     with pytest.raises(InputError, match="which is taken"):
         listen()
 
@@ -202,7 +202,7 @@ main()
 
 
 def test_the_page_opens_with_what_was_served(monkeypatch: pytest.MonkeyPatch, duet: Scenario, tmp_path: Path) -> None:
-    monkeypatch.setattr("ecosystem.app.served._served", None)
+    monkeypatch.setattr("ecosystem.app.server.served._served", None)
     assert served().scenario.name == "climate-debate"
     serve_this(Served(duet, tmp_path))
     assert (served().scenario.name, served().out) == ("climate-duet", tmp_path)

@@ -9,9 +9,9 @@ from typing import Any
 import solara
 from reacton import ipyvuetify as v
 
-from ecosystem.app.pictures import OF_THE_END, animation, network_picture, report_picture
-from ecosystem.app.replay import finished_runs
-from ecosystem.app.view import View
+from ecosystem.app.debates.replay import finished_runs
+from ecosystem.app.debates.view import View
+from ecosystem.app.drawing.pictures import OF_THE_END, animation, network_picture, report_picture
 from ecosystem.app.visit import Visit
 from ecosystem.report.gallery import FIGURES
 

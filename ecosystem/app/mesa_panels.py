@@ -9,9 +9,9 @@ import solara
 import solara.lab
 from mesa.visualization.utils import update_counter
 
-from ecosystem.app.local import keep_local
-from ecosystem.app.observer import Observer
-from ecosystem.app.view import View
+from ecosystem.app.debates.observer import Observer
+from ecosystem.app.debates.view import View
+from ecosystem.app.server.local import keep_local
 from ecosystem.model import EcosystemModel
 
 keep_local()

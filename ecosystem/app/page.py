@@ -12,12 +12,12 @@ from reacton import ipyvuetify as v
 
 from ecosystem.app.charts import AffinityMap, ForecastPanel, MeasuresPanel, Timeline, Trajectories
 from ecosystem.app.controls import Interventions, ParameterForm, Presets, ScenarioChooser
+from ecosystem.app.debates.view import View
+from ecosystem.app.drawing.network import Network
 from ecosystem.app.keeping import Keeping
-from ecosystem.app.network import Network
 from ecosystem.app.panels import AgentCard, Feed, Ledger, Standing
-from ecosystem.app.served import served
+from ecosystem.app.server.served import served
 from ecosystem.app.transport import Press, Pulse, Transport
-from ecosystem.app.view import View
 from ecosystem.app.visit import Visit
 
 STYLE = Path(__file__).parent / "page.css"

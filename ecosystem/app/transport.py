@@ -8,7 +8,7 @@ from typing import Any
 import solara
 from reacton import ipyvuetify as v
 
-from ecosystem.app.view import View
+from ecosystem.app.debates.view import View
 from ecosystem.app.visit import Visit
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 20.0)

@@ -12,9 +12,9 @@ from typing import Any
 import solara
 from pydantic import ValidationError
 
-from ecosystem.app.replay import Replay, find_run
-from ecosystem.app.session import Session
-from ecosystem.app.view import View
+from ecosystem.app.debates.replay import Replay, find_run
+from ecosystem.app.debates.session import Session
+from ecosystem.app.debates.view import View
 from ecosystem.complaints import explain
 from ecosystem.errors import InputError, one_line
 from ecosystem.jepa import PRETRAINED

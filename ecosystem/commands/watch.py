@@ -45,7 +45,7 @@ def watch(
     Every visitor has a debate of their own. The page needs no network; it listens on this machine only, unless told
     otherwise.
     """
-    from ecosystem.app.serve import listen, open_with, serve
+    from ecosystem.app.server.serve import listen, open_with, serve
     from ecosystem.console import progress
 
     changes = changes_of(set_, seed=seed)

@@ -82,7 +82,7 @@ def test_a_panel_is_a_widget_and_follows_its_model() -> None:
     from mesa.visualization.utils import force_update
 
     from ecosystem.app import Network, for_mesa
-    from ecosystem.app.network import NetworkWidget
+    from ecosystem.app.drawing.network import NetworkWidget
 
     model = EcosystemModel("climate-duet", rng=1)
     _, context = reacton.render(for_mesa(Network)(model), handle_error=False)

@@ -16,10 +16,10 @@ NAMES = (HOSTILE, "Ben", "N" + "ame" * 66, "{{ 1 + 1 }}", "مفاوض الجزي
 
 PAGE = """
 import solara
-from ecosystem.app.network import Network
-from ecosystem.app.served import served
-from ecosystem.app.session import Session
-from ecosystem.app.view import View
+from ecosystem.app.drawing.network import Network
+from ecosystem.app.server.served import served
+from ecosystem.app.debates.session import Session
+from ecosystem.app.debates.view import View
 
 
 @solara.component
@@ -41,7 +41,7 @@ def Page():
 
 WATCH = """
 import sys
-import ecosystem.app.web as web
+import ecosystem.app.server.web as web
 
 web.PAGE = "panel_page"
 sys.argv = ["ecosystem", "watch", *sys.argv[1:]]

@@ -222,7 +222,7 @@ def test_a_run_is_saved_and_replayed(visit: Visit, server: Server) -> None:
     page.get_by_text("Open a recorded run").click()
     page.locator(".v-dialog .v-list-item").first.click()
     page.get_by_text("Recorded run of").wait_for()
-    assert step_of(page) == 0
+    page.wait_for_function("() => document.querySelector('.ec-pulse').dataset.step == 0")
     take_steps(page, 3)
     assert page.get_by_label("Step (→)").is_disabled()
     assert page.locator("[data-parameter]").count() == 0

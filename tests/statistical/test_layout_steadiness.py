@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ecosystem.app.layout import Layout, node_radius, place
+from ecosystem.app.drawing.layout import Layout, node_radius, place
 from ecosystem.model import EcosystemModel
 from ecosystem.scenario import Scenario
 

@@ -15,7 +15,7 @@ from ecosystem.report.style import shorten
 
 if TYPE_CHECKING:
     from ecosystem.app.charts.chart import Option
-    from ecosystem.app.view import View
+    from ecosystem.app.debates.view import View
 
 KINDS = {"observed": "Observed", "forecast": "Forecast", "alignment": "Alignment"}
 """What the map can show, and what its choices are called."""

@@ -16,7 +16,7 @@ from ecosystem.report.style import shorten
 
 if TYPE_CHECKING:
     from ecosystem.app.charts.chart import Option
-    from ecosystem.app.view import View
+    from ecosystem.app.debates.view import View
 
 GUESSES = {"forecast": "JEPA", "cosine": "cosine similarity", "persistence": "last observed"}
 """Forecasts that are compared, by the prefix of their columns."""

@@ -15,7 +15,7 @@ from ecosystem.report.prose import MISSING, decimal, percent
 
 if TYPE_CHECKING:
     from ecosystem.app.charts.chart import Option
-    from ecosystem.app.view import View
+    from ecosystem.app.debates.view import View
 
 FIRST = ("coalitions", "largest", "esteban_ray", "frustration", "opinion_variance", "forecast_correlation")
 """What a reader sees first: how many coalitions, how large, how far apart, how much at odds, how well foreseen."""

@@ -12,7 +12,7 @@ from reacton import ipyvuetify as v
 
 from ecosystem.app.charts import affinity, forecast, measures, timeline, trajectories
 from ecosystem.app.charts.chart import Chart, file_name
-from ecosystem.app.view import ALONE, View
+from ecosystem.app.debates.view import ALONE, View
 from ecosystem.measures import CATALOGUE
 from ecosystem.report.prose import count
 

@@ -12,7 +12,7 @@ from ecosystem.report.marks import letter_of
 from ecosystem.report.style import shorten
 
 if TYPE_CHECKING:
-    from ecosystem.app.view import View
+    from ecosystem.app.debates.view import View
 
 MOST = 500
 """Points of a line, columns of a timeline."""

@@ -17,8 +17,8 @@ from ecosystem.report.style import shorten
 
 if TYPE_CHECKING:
     from ecosystem.app.charts.chart import Option
-    from ecosystem.app.scenes import Told
-    from ecosystem.app.view import View
+    from ecosystem.app.debates.scenes import Told
+    from ecosystem.app.debates.view import View
 
 SYMBOLS = {
     "form": "circle",

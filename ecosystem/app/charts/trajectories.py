@@ -13,7 +13,7 @@ from ecosystem.report.style import shorten
 
 if TYPE_CHECKING:
     from ecosystem.app.charts.chart import Option
-    from ecosystem.app.view import View
+    from ecosystem.app.debates.view import View
 
 TAIL = 20
 """Steps of a tail."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ecosystem.app.wording import parts
+from ecosystem.app.panels.wording import parts
 from ecosystem.complaints import explain
 from ecosystem.report.prose import Sentence, label, listed, name, sentence
 from ecosystem.scenario import Discovery, Enter, Intervention, Leave, Message, Scenario, Shock, Turn

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import solara
 import traitlets
 
-from ecosystem.app.acquaintance import acquaint
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.acquaintance import acquaint
 from ecosystem.app.panels.panel import PanelWidget, as_json, choose, template
-from ecosystem.app.view import View
 
 
 class AgentCardWidget(PanelWidget):

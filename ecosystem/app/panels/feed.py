@@ -8,9 +8,9 @@ from typing import Any
 import solara
 import traitlets
 
-from ecosystem.app.exchanges import SHOWN, said
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.exchanges import SHOWN, said
 from ecosystem.app.panels.panel import PanelWidget, as_json, choose, template
-from ecosystem.app.view import View
 
 
 class FeedWidget(PanelWidget):

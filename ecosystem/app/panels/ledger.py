@@ -8,10 +8,10 @@ from typing import Any
 import solara
 import traitlets
 
-from ecosystem.app.happenings import KINDS, PAGE, happenings
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.happenings import KINDS, PAGE, happenings
 from ecosystem.app.panels.panel import PanelWidget, as_json, choose, template
-from ecosystem.app.view import View
-from ecosystem.app.wording import known_names, mention, parts
+from ecosystem.app.panels.wording import known_names, mention, parts
 from ecosystem.errors import InputError
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import ipyvuetify
 import traitlets
 
-from ecosystem.app.view import View
+from ecosystem.app.debates.view import View
 
 _FOLDER = Path(__file__).parent
 

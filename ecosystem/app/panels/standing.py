@@ -7,9 +7,9 @@ from collections.abc import Callable
 import solara
 import traitlets
 
-from ecosystem.app.outline import outline
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.outline import outline
 from ecosystem.app.panels.panel import PanelWidget, as_json, choose, template
-from ecosystem.app.view import View
 
 
 class StandingWidget(PanelWidget):

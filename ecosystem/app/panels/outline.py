@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.app.happenings import as_data, up_to
-from ecosystem.app.view import ALONE, View
-from ecosystem.app.wording import capital, in_words, known_names, mention, parts, rounded
+from ecosystem.app.debates.view import ALONE, View
+from ecosystem.app.panels.happenings import as_data, up_to
+from ecosystem.app.panels.wording import capital, in_words, known_names, mention, parts, rounded
 from ecosystem.report.prose import Name, Sentence, decimal, listed, name, sentence
 
 _LATEST, _NAMED = 3, 4

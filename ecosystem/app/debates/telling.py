@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecosystem.app.scenes import Told
+from ecosystem.app.debates.scenes import Told
 from ecosystem.record.reader import RunTables
 from ecosystem.report.deeds import Teller, capital, rows_of, together
 from ecosystem.report.prose import sentence

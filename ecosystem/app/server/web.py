@@ -1,6 +1,6 @@
 """The web application around the page: Solara's, reduced to what the page needs, and nothing fetched from elsewhere.
 
-`ecosystem.app.local.serve_alone` comes before its import.
+`ecosystem.app.server.local.serve_alone` comes before its import.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ecosystem.app.gate import NONCE, Address, Application, Gate
+from ecosystem.app.server.gate import NONCE, Address, Application, Gate
 from ecosystem.errors import InputError
 
 PAGE = "ecosystem.app.page"

@@ -11,11 +11,11 @@ from weakref import finalize
 
 import numpy as np
 
-from ecosystem.app.course import Course
-from ecosystem.app.layout import Layout, place
-from ecosystem.app.recorded import holdings, scene_at, threshold_among
-from ecosystem.app.scenes import Scene, Setting, Told
-from ecosystem.app.telling import LiveTables, tell
+from ecosystem.app.debates.course import Course
+from ecosystem.app.debates.recorded import holdings, scene_at, threshold_among
+from ecosystem.app.debates.scenes import Scene, Setting, Told
+from ecosystem.app.debates.telling import LiveTables, tell
+from ecosystem.app.drawing.layout import Layout, place
 from ecosystem.dynamics.state import Step
 from ecosystem.errors import InputError
 from ecosystem.model import EcosystemModel

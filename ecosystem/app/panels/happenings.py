@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-from ecosystem.app.scenes import Told
-from ecosystem.app.view import View
-from ecosystem.app.wording import known_names, parts
+from ecosystem.app.debates.scenes import Told
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.wording import known_names, parts
 from ecosystem.report.timeline import MARKERS
 
 PAGE = 100

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecosystem.app.charts.theme import affinity_colours, inks
-from ecosystem.app.scenes import Setting
-from ecosystem.app.view import View
-from ecosystem.app.wording import mention, rounded
+from ecosystem.app.debates.scenes import Setting
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.wording import mention, rounded
 from ecosystem.jepa.statements import affinity_to_holders
 from ecosystem.report.prose import name
 

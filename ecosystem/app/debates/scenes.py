@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.persona import Persona
-from ecosystem.app.course import Course
+from ecosystem.app.debates.course import Course
 from ecosystem.jepa.statements import Statements
 from ecosystem.opening import Reading, index_statements
 from ecosystem.report.arrays import project

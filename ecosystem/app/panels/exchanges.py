@@ -7,8 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.app.view import View
-from ecosystem.app.wording import capital, in_force, in_words, known_names, mention, moves_arguments, parts, rounded
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.wording import (
+    capital,
+    in_force,
+    in_words,
+    known_names,
+    mention,
+    moves_arguments,
+    parts,
+    rounded,
+)
 from ecosystem.report.prose import count, name
 from ecosystem.scenario import NewTopic, Scenario
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.app.scenes import Scene, Setting
+from ecosystem.app.debates.scenes import Scene, Setting
 from ecosystem.dynamics.coalitions import threshold_at
 from ecosystem.dynamics.draws import Draws
 from ecosystem.dynamics.state import State
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from ecosystem.app.course import Course
+    from ecosystem.app.debates.course import Course
 
 Pairs = NDArray[np.float32]
 Held = tuple[tuple[int, ...], ...]

@@ -11,7 +11,7 @@ from ecosystem.measures import CATALOGUE
 from ecosystem.report.style import Colouring
 
 if TYPE_CHECKING:
-    from ecosystem.app.scenes import Scene, Told
+    from ecosystem.app.debates.scenes import Scene, Told
 
 
 class Course:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.app.scenes import Setting
-from ecosystem.app.view import View
+from ecosystem.app.debates.scenes import Setting
+from ecosystem.app.debates.view import View
 from ecosystem.report.prose import Name, Sentence, name
 from ecosystem.scenario import Parameters, Shock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from ecosystem.app.scenes import Scene, Viewing
+from ecosystem.app.debates.scenes import Scene, Viewing
 
 ALONE = "#9e9e9e"
 """Colour of an agent that is in no coalition."""

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ecosystem.app.gate import LOOPBACK, Address
-from ecosystem.app.local import serve_alone
-from ecosystem.app.served import DEFAULT, Served, serve_this
+from ecosystem.app.server.gate import LOOPBACK, Address
+from ecosystem.app.server.local import serve_alone
+from ecosystem.app.server.served import DEFAULT, Served, serve_this
 from ecosystem.errors import InputError, shorten
 from ecosystem.files import RUNS
 from ecosystem.jepa import PRETRAINED
@@ -105,7 +105,7 @@ def serve(
     import uvicorn
 
     serve_alone()
-    from ecosystem.app.web import KEPT_SECONDS, application
+    from ecosystem.app.server.web import KEPT_SECONDS, application
 
     serve_this(served)
     app = application(address, _seconds(KEPT, KEPT_SECONDS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecosystem.app.local import keep_local
+from ecosystem.app.server.local import keep_local
 from ecosystem.files import RUNS
 from ecosystem.jepa import PRETRAINED
 from ecosystem.opening import Reading

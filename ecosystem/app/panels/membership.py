@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.app.view import View
-from ecosystem.app.wording import in_force
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.wording import in_force
 from ecosystem.dynamics.coalitions import Entry, Game
 from ecosystem.opening import given_affinity
 

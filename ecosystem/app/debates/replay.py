@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.app.course import Course
-from ecosystem.app.layout import Layout, place
-from ecosystem.app.recorded import StepReader, opening_of, scene_at
-from ecosystem.app.scenes import Scene, Setting, Told
-from ecosystem.app.telling import LiveTables, tell
+from ecosystem.app.debates.course import Course
+from ecosystem.app.debates.recorded import StepReader, opening_of, scene_at
+from ecosystem.app.debates.scenes import Scene, Setting, Told
+from ecosystem.app.debates.telling import LiveTables, tell
+from ecosystem.app.drawing.layout import Layout, place
 from ecosystem.dynamics.state import State
 from ecosystem.errors import InputError, brief, one_line, shorten
 from ecosystem.jepa import PRETRAINED

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ecosystem.app.membership import Membership, Option
-from ecosystem.app.view import View
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.membership import Membership, Option
 from ecosystem.report.prose import Name, Sentence, decimal, listed, name, sentence, signed
 
 _NAMED = 3

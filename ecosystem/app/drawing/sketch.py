@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.app.network import RECENT, network_data, network_names
-from ecosystem.app.view import View
+from ecosystem.app.debates.view import View
+from ecosystem.app.drawing.network import RECENT, network_data, network_names
 from ecosystem.report.style import fit, text_width
 
 WIDE, HIGH = 1200, 900

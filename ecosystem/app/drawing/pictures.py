@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.app.scenes import Viewing
-from ecosystem.app.sketch import Sketch
-from ecosystem.app.telling import LiveTables
-from ecosystem.app.view import View
+from ecosystem.app.debates.scenes import Viewing
+from ecosystem.app.debates.telling import LiveTables
+from ecosystem.app.debates.view import View
+from ecosystem.app.drawing.sketch import Sketch
 from ecosystem.errors import InputError, nearest, shorten
 from ecosystem.progress import Progress, silent
 from ecosystem.record.reader import RunTables

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from ecosystem.app.course import Course
-from ecosystem.app.observer import Observer
-from ecosystem.app.scenes import Scene, Setting
-from ecosystem.app.telling import LiveTables
+from ecosystem.app.debates.course import Course
+from ecosystem.app.debates.observer import Observer
+from ecosystem.app.debates.scenes import Scene, Setting
+from ecosystem.app.debates.telling import LiveTables
 from ecosystem.complaints import explain
 from ecosystem.dynamics.state import State
 from ecosystem.errors import InputError, nearest

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.app.membership import Membership, Option, membership
-from ecosystem.app.reasons import place_name, reasons
-from ecosystem.app.scenes import Scene
-from ecosystem.app.view import View
-from ecosystem.app.viewpoints import viewpoints
-from ecosystem.app.wording import known_names, mention, moves_arguments, parts, rounded
+from ecosystem.app.debates.scenes import Scene
+from ecosystem.app.debates.view import View
+from ecosystem.app.panels.membership import Membership, Option, membership
+from ecosystem.app.panels.reasons import place_name, reasons
+from ecosystem.app.panels.viewpoints import viewpoints
+from ecosystem.app.panels.wording import known_names, mention, moves_arguments, parts, rounded
 from ecosystem.report.prose import name
 from ecosystem.scenario import Discovery, Shock
 

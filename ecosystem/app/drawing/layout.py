@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecosystem.app.discs import (
+from ecosystem.app.drawing.discs import (
     GOLDEN,
     Array,
     Discs,

@@ -13,9 +13,9 @@ import solara
 import traitlets
 from numpy.typing import NDArray
 
-from ecosystem.app.layout import ASPECT, node_radius, spacing
-from ecosystem.app.scenes import Scene, Setting, Viewing
-from ecosystem.app.view import View
+from ecosystem.app.debates.scenes import Scene, Setting, Viewing
+from ecosystem.app.debates.view import View
+from ecosystem.app.drawing.layout import ASPECT, node_radius, spacing
 from ecosystem.report.network import strongest
 from ecosystem.report.prose import name
 

@@ -1,0 +1,1 @@
+"""Debates that can be looked at step by step: those that go on, and recorded ones."""

@@ -1,0 +1,1 @@
+"""Serving the page, on this machine and to it alone."""

@@ -82,16 +82,17 @@ class Policy(Protocol):
 
 def random(floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Any statement on the topic, each as likely as another."""
-    return rng.random((len(agents), floor.memory.shape[1]))
+    return rng.random((floor.memory.shape[1], len(agents))).T  # places that come later draw later
 
 
 def salient(floor: Floor, agents: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
     """The agent's own most central argument: nearest on average to what else it holds on the topic."""
     del rng
     memory, mask = floor.memory[agents], floor.on_topic(agents)
-    similar = floor.cosine[memory[:, :, None], memory[:, None, :]].astype(np.float64)
+    # Summed place by place, so that free places change nothing.
+    similar = floor.cosine[memory[:, None, :], memory[:, :, None]].astype(np.float64)
     held = mask.sum(1, keepdims=True).clip(1)
-    centrality: NDArray[np.float64] = (1 + (similar * mask[:, None, :]).sum(2) / held) / 2
+    centrality: NDArray[np.float64] = (1 + (similar * mask[:, :, None]).sum(1) / held) / 2
     return centrality
 
 

@@ -98,7 +98,9 @@ class Stage:
         """Let agents weigh a statement as they would a debater's; return who took it over."""
         table = self.statements
         holders = held_matrix(state.memory.held[agents], len(table))
-        affinity = np.nan_to_num(affinity_to_holders(table.affinity[[row]], table.relevance[[row]], holders)[0])
+        held = np.flatnonzero((table.topic_of == table.topic_of[row]) & holders.any(0))
+        to = np.ix_(np.array([row]), held)
+        affinity = np.nan_to_num(affinity_to_holders(table.affinity[to], table.relevance[to], holders[:, held])[0])
         openness = np.array([self.personas[agent].openness for agent in agents])
         draws = rng.random(len(agents))
         if self.live("kernel", state) == "argument":

@@ -153,15 +153,16 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         The mean over what a speaker may say: the statements of its own corpus that it still holds on the
         topic under debate, or those it took over where no own one is left. NaN for those who are absent.
         """
-        table, holders = self.statements, self._holders()
-        rows = np.flatnonzero(table.topic_of == self.state.topic)
-        held = holders[:, rows].astype(np.float64)
+        table, rows = self.statements, self._held_on_topic()
+        holders = self._holders()[:, rows]
+        held = holders.astype(np.float64)
         own = held * self.state.corpus[:, rows]
         may_say = np.where(own.any(1, keepdims=True), own, held)
         count = may_say.sum(1, keepdims=True)
         expected = []
         for scores in (table.affinity, table.cosine):
-            received = affinity_to_holders(scores[rows], table.relevance[rows], holders)
+            among = np.ix_(rows, rows)
+            received = affinity_to_holders(scores[among], table.relevance[among], holders)
             mean = np.where(count > 0, may_say @ received / count.clip(1), np.nan)
             expected.append(self._among_present(mean))
         return expected[0], expected[1]
@@ -295,7 +296,9 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     def agent_latents(self) -> NDArray[np.float32]:
         """Return the mean latent of what each agent holds, (n_agents, latent_dim)."""
         holders = self._holders()
-        mean: NDArray[np.float32] = holders @ self.statements.latents / holders.sum(1, keepdims=True).clip(1)
+        held = np.flatnonzero(holders.any(0))  # what no one holds is not to change even the order of a sum
+        total = holders[:, held] @ self.statements.latents[held]
+        mean: NDArray[np.float32] = total / holders.sum(1, keepdims=True).clip(1)
         return mean
 
     @property
@@ -326,8 +329,9 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         affinity = np.full((len(utterances), len(utterances)), np.nan)
         spoke = np.flatnonzero(utterances != SILENT)
         said, which = np.unique(utterances[spoke], return_inverse=True)
-        table = self.statements
-        affinity[spoke] = affinity_to_holders(table.affinity[said], table.relevance[said], self._holders())[which]
+        table, rows = self.statements, self._held_on_topic()
+        to = np.ix_(said, rows)
+        affinity[spoke] = affinity_to_holders(table.affinity[to], table.relevance[to], self._holders()[:, rows])[which]
         return self._among_present(affinity)
 
     def _among_present(self, matrix: Matrix) -> Matrix:
@@ -376,6 +380,10 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
 
     def _holders(self) -> NDArray[np.float32]:
         return held_matrix(self.state.memory.held, len(self.statements))
+
+    def _held_on_topic(self) -> NDArray[np.int64]:
+        """Return the statements on the topic under debate that anyone holds; others are not relevant to it."""
+        return np.flatnonzero((self.statements.topic_of == self.state.topic) & self._holders().any(0))
 
     def _floor(self) -> Floor:
         state, table = self.state, self.statements

@@ -18,6 +18,7 @@ from ecosystem.jepa.affinity import FORMAT, AffinityModel, Calibration
 from ecosystem.jepa.coding import StatementCoder
 from ecosystem.jepa.encoder import LayerEncoder, SentenceEncoder
 from ecosystem.jepa.network import AGREE, JEPA, OPPOSE
+from ecosystem.scenario import Scenario
 from ecosystem.tensors import read_tensors
 
 HUMAN = "Humans cause global warming by burning fossil fuels."
@@ -269,3 +270,13 @@ def test_damaged_header_is_refused_or_harmless(weights: Path, tmp_path: Path) ->
             told.append(str(error))
     assert len(told) > 75
     assert not any("\n" in line for line in told)
+
+
+def test_a_table_does_not_depend_on_what_stands_below_it(jepa: AffinityModel, debate: Scenario) -> None:
+    texts = [statement.text for persona in debate.personas.values() for statement in persona.corpus]
+    for n, more in ((3, 1), (200, 1), (255, 2), (300, 57)):
+        few, many = (jepa.statements(texts[:k], np.zeros(k, np.int64)) for k in (n, n + more))
+        for name in ("latents", "affinity", "relevance", "cosine", "reply_energy"):
+            one, other = getattr(few, name), getattr(many, name)
+            part = other[:n] if name == "latents" else other[..., :n, :n]
+            np.testing.assert_array_equal(one, part, err_msg=f"{name}, {n} and {more}")

@@ -144,3 +144,20 @@ def test_own_arguments_come_before_those_taken_over() -> None:
             places = np.flatnonzero(floor.on_topic(agents)[agent])
             own = {int(floor.memory[agent, place]) for place in places if floor.own[agent, place]}
             assert not own or said[agent] in own
+
+
+@quick
+@given(st.integers(0, 10_000), st.integers(1, 20))
+def test_free_places_change_nothing_of_what_is_said(seed: int, more: int) -> None:
+    floor, agents = draw_floor(seed), np.arange(N_AGENTS)
+    roomy = replace(
+        floor,
+        memory=np.pad(floor.memory, ((0, 0), (0, more)), constant_values=SILENT),
+        own=np.pad(floor.own, ((0, 0), (0, more))),
+        said=np.pad(floor.said, ((0, 0), (0, more))),
+    )
+    for name, policy in POLICIES.items():
+        scores = [policy(one, agents, np.random.default_rng(1))[:, :PLACES] for one in (floor, roomy)]
+        np.testing.assert_array_equal(*scores, err_msg=name)
+        said = [choose(policy, one, agents, np.random.default_rng(1)) for one in (floor, roomy)]
+        np.testing.assert_array_equal(*said, err_msg=name)

@@ -78,7 +78,8 @@ def statement_positions(
         others = np.setdiff1d(rows, spanning)
         length = float(along @ along)
         if len(others) and length > 0:
-            positions[others] = (affinity[np.ix_(others, spanning)] @ along / length).clip(-1, 1)
+            # Row by row, and not as a product of matrices: how that sums follows from how many rows there are.
+            positions[others] = ((affinity[np.ix_(others, spanning)] * along).sum(1) / length).clip(-1, 1)
     return positions
 
 
@@ -98,8 +99,9 @@ def held_opinions(
     n_topics : int
         Topics in all.
     """
-    on_topic = np.zeros((len(topic_of), n_topics))
-    on_topic[np.arange(len(topic_of)), topic_of] = 1.0
-    held = holders.astype(np.float64)
-    opinions: Matrix = (held @ (on_topic * positions[:, None])) / (held @ on_topic).clip(1)
+    rows = np.flatnonzero(holders.any(0))  # what no one holds is not to change even the order of a sum
+    on_topic = np.zeros((len(rows), n_topics))
+    on_topic[np.arange(len(rows)), topic_of[rows]] = 1.0
+    held = holders[:, rows].astype(np.float64)
+    opinions: Matrix = (held @ (on_topic * positions[rows, None])) / (held @ on_topic).clip(1)
     return opinions

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from ecosystem.jepa.coding import Codes, StatementCoder
 from ecosystem.jepa.encoder import Encoder
-from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, distances, inference
+from ecosystem.jepa.network import AGREE, JEPA, OPPOSE, inference
 from ecosystem.jepa.statements import Statements
 from ecosystem.tensors import write_tensors
 
 Array = NDArray[np.float32]
+
+_BLOCK = 256  # rows and columns of a product of matrices at a time
 
 FORMAT = "ecosystem-jepa-2"
 """Name of the weights file's format."""
@@ -162,10 +164,18 @@ class AffinityModel:
         ``[r, u, s]``: mean squared distance of listener s from the predicted latent of one who agrees
         (r = 0) or opposes (r = 1) with speaker u.
         """
-        with inference():
-            a, b = torch.from_numpy(speakers), torch.from_numpy(listeners)
-            energies: Array = torch.stack([distances(self.network.predict(a, r), b) for r in (AGREE, OPPOSE)]).numpy()
-        return energies
+        energies = []
+        for relation in (AGREE, OPPOSE):
+            replies = np.empty_like(speakers)
+            with inference():
+                for start in range(0, len(speakers), _BLOCK):
+                    block = torch.from_numpy(_block(speakers, start))
+                    replies[start : start + _BLOCK] = self.network.predict(block, relation).numpy()[
+                        : len(speakers) - start
+                    ]
+            square = (replies * replies).sum(1)[:, None] + (listeners * listeners).sum(1)
+            energies.append((square - 2 * _product(replies, listeners)).clip(0) / np.float32(listeners.shape[1]))
+        return np.stack(energies)
 
     def member_logits(self, a: Codes, b: Codes) -> Array:
         """Return every network's logit of P(agree) for pairs of rows, ``(n_networks, n) float32``."""
@@ -208,10 +218,27 @@ class AffinityModel:
 
 
 def _product(rows: Array, columns: Array) -> Array:
-    """Return every row times every column, (n, m); on one thread, as others would only spin."""
+    """Return every row times every column, (n, m); on one thread, as others would only spin.
+
+    In blocks of one shape: how sums are ordered follows from shapes, and no entry is to depend on how many others
+    there are.
+    """
+    product = np.empty((len(rows), len(columns)), np.float32)
     with inference():
-        product: Array = (torch.from_numpy(rows) @ torch.from_numpy(columns).T).numpy()
+        right = [torch.from_numpy(_block(columns, start)).T for start in range(0, len(columns), _BLOCK)]
+        for start in range(0, len(rows), _BLOCK):
+            left = torch.from_numpy(_block(rows, start))
+            band = product[start : start + _BLOCK]
+            for number, block in enumerate(right):
+                place = band[:, number * _BLOCK : (number + 1) * _BLOCK]
+                place[:] = (left @ block).numpy()[: place.shape[0], : place.shape[1]]
     return product
+
+
+def _block(rows: Array, start: int) -> Array:
+    """Return the rows from one on, as many as a block has; zeros where there are no more."""
+    block = np.ascontiguousarray(rows[start : start + _BLOCK])
+    return block if len(block) == _BLOCK else np.pad(block, ((0, _BLOCK - len(block)), (0, 0)))
 
 
 def _gaps(a: Codes, b: Codes, k: int) -> Array:

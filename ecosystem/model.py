@@ -25,7 +25,7 @@ from ecosystem.dynamics.positions import held_opinions
 from ecosystem.dynamics.state import Applied, Heard, Hearing, State, Step
 from ecosystem.files import cache_folder
 from ecosystem.interventions import Stage
-from ecosystem.jepa.statements import Statements, affinity_to_holders, held_matrix
+from ecosystem.jepa.statements import Statements, affinity_to_holders, held_matrix, mean_latents
 from ecosystem.measures import CATALOGUE
 from ecosystem.opening import (
     Reading,
@@ -295,11 +295,7 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
 
     def agent_latents(self) -> NDArray[np.float32]:
         """Return the mean latent of what each agent holds, (n_agents, latent_dim)."""
-        holders = self._holders()
-        held = np.flatnonzero(holders.any(0))  # what no one holds is not to change even the order of a sum
-        total = holders[:, held] @ self.statements.latents[held]
-        mean: NDArray[np.float32] = total / holders.sum(1, keepdims=True).clip(1)
-        return mean
+        return mean_latents(self._holders(), self.statements.latents)
 
     @property
     def alignment_graph(self) -> Any:

@@ -59,6 +59,16 @@ def held_matrix(held: NDArray[np.int64], n_statements: int) -> NDArray[np.float3
     return matrix
 
 
+def mean_latents(holders: NDArray[np.float32], latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean latent of what each agent holds, ``(n_agents, latent_dim)``; 0 where it holds nothing.
+
+    Statements that no one holds do not change even the order of the sums.
+    """
+    held = np.flatnonzero(holders.any(0))
+    mean: NDArray[np.float32] = holders[:, held] @ latents[held] / holders.sum(1, keepdims=True).clip(1)
+    return mean
+
+
 def affinity_to_holders(
     scores: NDArray[np.float32], relevance: NDArray[np.float32], holders: NDArray[np.float32]
 ) -> NDArray[np.float64]:

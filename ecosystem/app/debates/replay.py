@@ -23,7 +23,7 @@ from ecosystem.app.drawing.layout import Layout, place
 from ecosystem.dynamics.state import State
 from ecosystem.errors import InputError, brief, one_line, shorten
 from ecosystem.jepa import PRETRAINED
-from ecosystem.jepa.statements import held_matrix
+from ecosystem.jepa.statements import held_matrix, mean_latents
 from ecosystem.measures import CATALOGUE
 from ecosystem.opening import Reading
 from ecosystem.progress import Progress, silent
@@ -203,8 +203,7 @@ def _points(latents: NDArray[np.float32], setting: Setting, present: NDArray[np.
 def _opening_latents(setting: Setting, opening: State) -> NDArray[np.float32]:
     """Return the mean latent of what each agent held at the opening, ``(n_agents, latent_dim)``."""
     holders = held_matrix(opening.memory.held, len(setting.statements))
-    mean: NDArray[np.float32] = holders @ setting.statements.latents / holders.sum(1, keepdims=True).clip(1)
-    return mean
+    return mean_latents(holders, setting.statements.latents)
 
 
 def _learned(run: RunTables, reading: Reading) -> Reading:

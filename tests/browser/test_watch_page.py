@@ -213,7 +213,7 @@ def test_a_run_is_saved_and_replayed(visit: Visit, server: Server) -> None:
     take_steps(page, 3)
     page.get_by_role("button", name="Keep").click()
     page.get_by_text("Save as a run").click()
-    saved = page.get_by_text(re.compile("Saved as"))
+    saved = page.get_by_text(re.compile("Saved as")).first
     saved.wait_for(timeout=60_000)
     folder = Path(saved.inner_text().removeprefix("Saved as ").strip())
     assert (folder if folder.is_absolute() else server.folder / folder).joinpath("report.html").exists()
@@ -240,7 +240,7 @@ def test_pictures_are_downloaded(visit: Visit) -> None:
     if not page.get_by_text("Make an animation").is_visible():
         page.get_by_role("button", name="Keep").click()
     page.get_by_text("Make an animation").click()
-    page.get_by_text("The animation is ready").wait_for(timeout=60_000)
+    page.get_by_text("The animation is ready").first.wait_for(timeout=60_000)
     page.get_by_role("button", name="Keep").click()
     with page.expect_download() as download:
         page.get_by_text(re.compile("Download .*gif")).click()

@@ -505,10 +505,10 @@ def test_the_outline_is_what_the_model_has(played: Played) -> None:
 @pytest.mark.parametrize(
     ("values", "then"),
     [
-        ((0.1, 0.24), "Polarization rose from 0.10 to 0.24 since step 1."),
-        ((0.3, 0.24), "Polarization fell from 0.30 to 0.24 since step 1."),
-        ((0.2, 0.2), "Polarization stayed at 0.20 since step 1."),
-        ((np.nan, 0.2), "Polarization stands at 0.20."),
+        ((0.1, 0.24), "Polarization rose from 0.10 to 0.24 since step 1 (Esteban-Ray, at most 0.20)."),
+        ((0.3, 0.24), "Polarization fell from 0.30 to 0.24 since step 1 (Esteban-Ray, at most 0.20)."),
+        ((0.2, 0.2), "Polarization stayed at 0.20 since step 1 (Esteban-Ray, at most 0.20)."),
+        ((np.nan, 0.2), "Polarization stands at 0.20 (Esteban-Ray, at most 0.20)."),
         ((0.2, np.nan), "Polarization is not known."),
     ],
 )
@@ -523,8 +523,8 @@ def test_the_headline(
 
 def test_the_headline_before_the_first_step(played: Played) -> None:
     assert plain(headline(View(played.session, 0))) == (
-        "No coalition: all 14 agents stand alone. No one has spoken yet; coalitions follow from what they say to "
-        "each other."
+        "No coalition: all 14 agents stand alone. No one has spoken yet: press Play, or Step. Coalitions follow from "
+        "what they say to each other."
     )
 
 

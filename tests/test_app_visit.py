@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -200,3 +201,27 @@ def test_two_visits_do_not_meet(debate: Scenario, tmp_path: Path) -> None:
     one.close()
     other.close()
     assert not any(folder.exists() for folder in folders)
+
+
+def test_no_step_is_taken_beyond_the_end_unasked(visit: Visit) -> None:
+    for _ in range(12):
+        visit.advance()
+    assert visit.session.now == 8
+
+
+def test_a_recorded_run_that_vanishes_gives_way_to_the_live_debate(visit: Visit) -> None:
+    for _ in range(3):
+        visit.advance()
+    visit.save()
+    wait_until_idle(visit)
+    (folder,) = (visit.out / "climate-debate").iterdir()
+    visit.open_run(f"climate-debate/{folder.name}")
+    wait_until_idle(visit)
+    assert visit.replay is not None
+    shutil.rmtree(folder)
+    visit.advance()
+    view = visit.view(False)
+    assert visit.replay is None
+    assert view.viewing is visit.session
+    assert visit.message.value is not None
+    assert visit.message.value[0] == "error"

@@ -46,7 +46,7 @@ def Page() -> None:
                 Transport(visit, view)
                 Rooms(visit, view)
         _notices(visit)
-        Pulse(visit, view)
+        Pulse(visit, view, lambda: set_side(False))
 
 
 @solara.component
@@ -148,7 +148,8 @@ ROOMS: dict[str, Callable[[Visit, View], None]] = {
 
 
 def _bar(visit: Visit, view: View, side: bool, set_side: Callable[[bool], None]) -> None:
-    with solara.Div(classes=["ec-bar"], attributes={"role": "banner"}):
+    recorded = ["ec-recorded"] if visit.replay is not None else []
+    with solara.Div(classes=["ec-bar", *recorded], attributes={"role": "banner"}):
         if visit.replay is None:
             what = "Hide the controls" if side else "Show the controls"
             Press("mdi-menu-open" if side else "mdi-menu", what, lambda: set_side(not side))
@@ -159,7 +160,8 @@ def _bar(visit: Visit, view: View, side: bool, set_side: Callable[[bool], None])
             solara.Button("Back to the live debate", on_click=visit.close_run, small=True, text=True, color="primary")
         solara.Div(classes=["ec-gap"])
         Keeping(visit, view)
-        solara.lab.ThemeToggle()
+        with solara.Div(classes=["ec-theme"]):
+            solara.lab.ThemeToggle()
 
 
 def _notices(visit: Visit) -> None:

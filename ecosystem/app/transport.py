@@ -21,13 +21,14 @@ def _Pulse(
     step: int,
     event_seen: Callable[[int], None],
     event_key: Callable[[str], None],
+    event_narrow: Callable[[Any], None],
 ) -> None:
     """Tell when the browser shows a revision, and which keys are pressed."""
 
 
 @solara.component
-def Pulse(visit: Visit, view: View) -> None:
-    """Wait for the browser, and listen to the keyboard."""
+def Pulse(visit: Visit, view: View, on_narrow: Callable[[], None]) -> None:
+    """Wait for the browser, listen to the keyboard, and tell of a window too narrow for the controls."""
 
     def press(key: str) -> None:
         match key:
@@ -45,7 +46,13 @@ def Pulse(visit: Visit, view: View) -> None:
             case "Escape":
                 visit.select(None)
 
-    _Pulse(revision=view.revision, step=view.step, event_seen=visit.saw, event_key=press)
+    _Pulse(
+        revision=view.revision,
+        step=view.step,
+        event_seen=visit.saw,
+        event_key=press,
+        event_narrow=lambda *_: on_narrow(),
+    )
 
 
 @solara.component
@@ -70,7 +77,7 @@ def Transport(visit: Visit, view: View) -> None:
             "mdi-step-forward",
             "Step (→)",
             visit.advance,
-            disabled=playing or bool(visit.busy.value) or (replaying and visit.at_end),
+            disabled=playing or bool(visit.busy.value) or visit.at_end,
         )
         Press("mdi-skip-next", "To the last step (End)", lambda: visit.show(None), disabled=view.live)
         v.Select(

@@ -125,7 +125,7 @@ class Visit:
             shown = self.step.value
             if shown is not None and shown < self.viewing.now:
                 self.show(shown + 1)
-            elif self.replay is None:
+            elif self.replay is None and self.session.running:
                 self.session.step()
                 self.step.value = None
                 self._renew()
@@ -342,7 +342,10 @@ class _Complaints:
             self._visit.message.value = None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if isinstance(error, InputError | OSError):
+        if isinstance(error, OSError):
+            self._visit.message.value = ("error", f"{error.filename or 'output'}: {error.strerror or error}")
+            return True
+        if isinstance(error, InputError):
             self._visit.message.value = ("error", str(error).removeprefix(": "))
             return True
         return False

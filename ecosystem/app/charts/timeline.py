@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -163,7 +164,8 @@ def _topics(view: View) -> dict[str, Any]:
 
 
 def _happened(view: View) -> list[Told]:
-    return [one for one in view.viewing.course.told if one.kind in SYMBOLS]
+    told = (replace(one, kind="join") if one.kind == "move" else one for one in view.viewing.course.told)
+    return [one for one in told if one.kind in SYMBOLS]
 
 
 def _marks(view: View, order: NDArray[np.int64]) -> list[dict[str, Any]]:

@@ -89,7 +89,8 @@ class Told:
     step : int
         When.
     kind : str
-        ``form``, ``join``, ``leave``, ``merge``, ``split``, ``dissolve``, or ``intervention``.
+        ``form``, ``join``, ``leave``, ``merge``, ``split``, ``dissolve``, ``move`` (a leave and a join at one step), or
+        ``intervention``.
     words : Sentence
         A sentence; names stand apart from the words around them.
     agents : tuple of int

@@ -74,7 +74,7 @@ def tell(run: RunTables, first: int = 0) -> list[Told]:
     for unit in together(events):
         rows = [events[k] for k in unit]
         agents = tuple(agent[key] for key in rows[0]["agents"])
-        kind = "join" if len(rows) > 1 else str(rows[0]["event"])
+        kind = "move" if len(rows) > 1 else str(rows[0]["event"])
         words = sentence(capital(teller.deed(*rows)), ".")
         told.append(Told(int(rows[0]["step"]), kind, words, agents, first + unit[0]))
     return sorted(told, key=lambda one: one.step)

@@ -10,13 +10,12 @@ from typing import Any
 from ecosystem.app.debates.scenes import Told
 from ecosystem.app.debates.view import View
 from ecosystem.app.panels.wording import known_names, parts
-from ecosystem.report.timeline import MARKERS
 
 PAGE = 100
 """Happenings that are shown before older ones are asked for."""
 
-KINDS = (*MARKERS, "intervention")
-"""Kinds of happenings, in the order in which they are offered."""
+KINDS = ("form", "join", "leave", "move", "merge", "split", "dissolve", "intervention")
+"""Kinds of happenings, in the order in which they are offered; a move is a leave and a join at one step."""
 
 
 def happenings(

@@ -16,6 +16,8 @@ _LATEST, _NAMED = 3, 4
 POLARIZATION = "esteban_ray"
 """The measure that the headline calls polarization."""
 
+SCALE = "(Esteban-Ray, at most 0.20)"
+
 
 def outline(view: View) -> dict[str, Any]:
     """Return how the debate stands at the step shown.
@@ -106,16 +108,18 @@ def _polarization(view: View) -> str:
     first, last = int(known[0]), values[view.step]
     start, end = decimal(values[first]), decimal(last)
     if first == view.step:
-        return f"Polarization stands at {end}."
+        return f"Polarization stands at {end} {SCALE}."
     if start == end:
-        return f"Polarization stayed at {end} since step {first}."
-    return f"Polarization {'rose' if last > values[first] else 'fell'} from {start} to {end} since step {first}."
+        return f"Polarization stayed at {end} since step {first} {SCALE}."
+    return (
+        f"Polarization {'rose' if last > values[first] else 'fell'} from {start} to {end} since step {first} {SCALE}."
+    )
 
 
 def _opening(view: View) -> str:
     if view.viewing.setting.scenario.affinity is not None:
         return "How far each agrees with each other is given; the first step lets them regroup on it."
-    return "No one has spoken yet; coalitions follow from what they say to each other."
+    return "No one has spoken yet: press Play, or Step. Coalitions follow from what they say to each other."
 
 
 def _all(here: int) -> str:

@@ -167,8 +167,8 @@ async def _connect(connection: WebSocket) -> None:
         return
     try:
         await web.kernel_connection(connection)
-    except* (WebSocketDisconnect, Gone):
-        pass  # a visitor's browser may vanish at any moment
+    except* (WebSocketDisconnect, Gone, ValueError, TypeError, KeyError, AttributeError):
+        pass  # a visitor's browser may vanish at any moment, and what speaks to us may be none
 
 
 def _kernel(request: Request) -> Response:

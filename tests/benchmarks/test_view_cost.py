@@ -1,10 +1,13 @@
 """What the browser view costs: from a click on Step to the page that shows it, and memory over a long play. Prints.
 
-pytest tests/benchmarks/test_view_cost.py -s -m benchmark
+ECOSYSTEM_VIEW_STEPS=2000 pytest tests/benchmarks/test_view_cost.py -s -m benchmark
+
+Without the variable 500 steps are played, a quarter as long.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +25,7 @@ from ecosystem.scenario import Scenario
 pytestmark = pytest.mark.benchmark
 
 ROOMS = ["Debate", "Coalitions", "Affinity", "Positions", "Measures", "Forecast"]
-STEPS = 2000
+STEPS = int(os.environ.get("ECOSYSTEM_VIEW_STEPS", "500"))
 MEASURED = """async () => {
   const began = performance.now(), pulse = document.querySelector(".ec-pulse"), before = pulse.dataset.revision;
   document.querySelector("[aria-label='Step (→)']").click();

@@ -408,7 +408,7 @@ def test_solara_run_shows_the_same_page(tmp_path: Path, visit: Callable[..., Vis
     ) as process:  # fmt: skip
         server = Server(tmp_path, process, f"http://127.0.0.1:{port}")
         try:
-            eventually(lambda: listens(port), True, 30)
+            eventually(lambda: listens(port), True, 150)
             visitor = visit(server)
             opened(visitor)
             assert visitor.page.title() == "The climate debate – Ecosystem"

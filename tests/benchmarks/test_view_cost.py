@@ -48,7 +48,7 @@ def resident(pid: int) -> float:
 
 @pytest.mark.parametrize("size", [12, 200])
 def test_from_click_to_page(size: int, debate: Scenario, visit: Callable[..., Any], tmp_path: Path) -> None:
-    server = served(tmp_path, crowd(debate, size))
+    server = served(tmp_path, crowd(debate, size).with_parameters(steps=1000))
     page = wait_until_drawn(visit(server).page)
     take_steps(page, 5)
     print(f"\n{size} agents, from a click on Step to the page that shows it (bound: {700 if size == 12 else 1500} ms)")

@@ -153,8 +153,8 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         The mean over what a speaker may say: the statements of its own corpus that it still holds on the
         topic under debate, or those it took over where no own one is left. NaN for those who are absent.
         """
-        table, rows = self.statements, self._held_on_topic()
-        holders = self._holders()[:, rows]
+        table = self.statements
+        rows, holders = self._held_on_topic()
         held = holders.astype(np.float64)
         own = held * self.state.corpus[:, rows]
         may_say = np.where(own.any(1, keepdims=True), own, held)
@@ -325,9 +325,10 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
         affinity = np.full((len(utterances), len(utterances)), np.nan)
         spoke = np.flatnonzero(utterances != SILENT)
         said, which = np.unique(utterances[spoke], return_inverse=True)
-        table, rows = self.statements, self._held_on_topic()
+        table = self.statements
+        rows, holders = self._held_on_topic()
         to = np.ix_(said, rows)
-        affinity[spoke] = affinity_to_holders(table.affinity[to], table.relevance[to], self._holders()[:, rows])[which]
+        affinity[spoke] = affinity_to_holders(table.affinity[to], table.relevance[to], holders)[which]
         return self._among_present(affinity)
 
     def _among_present(self, matrix: Matrix) -> Matrix:
@@ -377,9 +378,11 @@ class EcosystemModel(mesa.Model):  # type: ignore[misc]
     def _holders(self) -> NDArray[np.float32]:
         return held_matrix(self.state.memory.held, len(self.statements))
 
-    def _held_on_topic(self) -> NDArray[np.int64]:
-        """Return the statements on the topic under debate that anyone holds; others are not relevant to it."""
-        return np.flatnonzero((self.statements.topic_of == self.state.topic) & self._holders().any(0))
+    def _held_on_topic(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the statements on the topic under debate that anyone holds, and who holds which of them."""
+        holders = self._holders()
+        rows = np.flatnonzero((self.statements.topic_of == self.state.topic) & holders.any(0))
+        return rows, holders[:, rows]
 
     def _floor(self) -> Floor:
         state, table = self.state, self.statements

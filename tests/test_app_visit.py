@@ -225,3 +225,14 @@ def test_a_recorded_run_that_vanishes_gives_way_to_the_live_debate(visit: Visit)
     assert view.viewing is visit.session
     assert visit.message.value is not None
     assert visit.message.value[0] == "error"
+
+
+def test_what_is_scheduled_before_the_first_step_outlives_a_change(visit: Visit) -> None:
+    someone = visit.session.setting.keys[0]
+    visit.intervene(Leave(kind="leave", step=2, persona=someone))
+    visit.set("seed", 5)
+    visit.set("homophily", 4.0)
+    assert (visit.session.model.parameters.seed, visit.session.live("homophily")) == (5, 4.0)
+    visit.advance()
+    visit.advance()
+    assert not visit.view(False).scene.present[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -58,7 +57,7 @@ class Visit:
     ) -> None:
         self.out, self._weights = out, weights
         self.first = scenario
-        self.base, self._reading = scenario, reading
+        self.base = scenario
         self.values = scenario.parameters.model_dump()
         self.replay: Replay | None = None
         self.session = Session(scenario, reading=reading, weights=weights)
@@ -179,7 +178,9 @@ class Visit:
         """Begin a debate on a scenario; ``own`` takes its own parameters and not those that are set."""
         with self._complaints():
             checked = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-            same = checked.personas == self.base.personas and checked.topics == self.base.topics
+            same = all(
+                getattr(checked, part) == getattr(self.base, part) for part in ("personas", "topics", "interventions")
+            )
             values = checked.parameters.model_dump() if own else self.values
             session = Session(
                 checked.with_parameters(**values), reading=self._reading if same else None, weights=self._weights
@@ -204,11 +205,7 @@ class Visit:
             values = Parameters.model_validate({**self.values, name: value}).model_dump()
         except ValidationError as error:
             raise explain(error, "", Parameters) from None
-        if self.session.now == 0:
-            self.values = values
-            self.restart()
-            return
-        if name in LIVE:
+        if self.session.now == 0 or name in LIVE:
             self.session.change(**{name: value})
         self.values = values
         self._renew()
@@ -217,10 +214,6 @@ class Visit:
         """Set several parameters and begin anew."""
         self.values = {**self.base.parameters.model_dump(), "seed": self.values["seed"], **changes}
         self.restart()
-
-    def new_seed(self) -> None:
-        """Draw another seed; it takes effect at the next beginning."""
-        self.set("seed", secrets.randbelow(10_000))
 
     def intervene(self, event: Intervention) -> None:
         """Schedule an intervention; a statement that it brings in is read on the side.

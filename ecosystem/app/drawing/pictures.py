@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from threading import RLock
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -38,8 +35,6 @@ _LAST = 2500  # ms that its last frame stays
 _SAMPLED = 8  # frames whose colours are looked at beforehand
 _SHADES = (1.0, 0.55, 0.13, 0.75, 0.35)  # of colours on the ground: as drawn, of outlines, within them, and at edges
 
-_DRAWING = RLock()
-
 
 class Recorded(Viewing, Protocol):
     """A debate whose tables can be had."""
@@ -50,7 +45,7 @@ class Recorded(Viewing, Protocol):
 
 def network_picture(view: View) -> bytes:
     """Return the alignment network at the step shown as a PNG, 1200 by 900 pixels."""
-    with _drawing():
+    with style():
         return _png(_image(Sketch(view.dark).draw(view)))
 
 
@@ -90,7 +85,7 @@ def animation(
     sketch = Sketch(dark, _SCALE)
 
     def draw(step: int) -> NDArray[np.uint8]:
-        with _drawing():
+        with style():
             return sketch.draw(View(viewing, step, dark=dark), note)
 
     tell("animation", 0, len(steps))
@@ -131,7 +126,7 @@ def report_picture(viewing: Recorded, name: str) -> bytes:
     tables = viewing.tables()
     if name in OF_THE_END and isinstance(tables, LiveTables):
         raise InputError("figure", f"{name} is drawn of a finished run; save the debate first")
-    with _drawing():
+    with style():
         content = BytesIO()
         specs[name].draw(tables).savefig(content, format="png", dpi=RC["savefig.dpi"], metadata={"Software": None})
         return content.getvalue()
@@ -219,10 +214,3 @@ def _gif(frames: list[Image]) -> bytes:
     durations = [stay] * (len(frames) - 1) + [_LAST]
     frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, disposal=1)
     return content.getvalue()
-
-
-@contextmanager
-def _drawing() -> Iterator[None]:
-    """Draw in this project's style, one picture at a time: what the style sets is set for all threads."""
-    with _DRAWING, style():
-        yield

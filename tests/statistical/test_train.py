@@ -7,14 +7,27 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecosystem.cli import main
-from ecosystem.jepa import load_jepa
+from ecosystem.jepa import load_jepa, stance
 
 pytestmark = pytest.mark.statistical
 
 
+@pytest.fixture
+def some_of_each_topic(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty of the shipped statements of every topic: encoding them all would take minutes."""
+    folder = tmp_path_factory.mktemp("statements")
+    topics = pd.read_csv(stance.SHIPPED / "topics.csv", dtype=str)
+    statements = pd.read_csv(stance.SHIPPED / "statements.csv", dtype=str, keep_default_na=False)
+    topics.to_csv(folder / "topics.csv", index=False)
+    statements.groupby("topic").sample(30, random_state=0).to_csv(folder / "statements.csv", index=False)
+    monkeypatch.setattr(stance, "SHIPPED", folder)
+
+
+@pytest.mark.usefixtures("some_of_each_topic")
 def test_train_writes_weights_that_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ecosystem.jepa import examination, load_jepa
 from ecosystem.jepa.affinity import AffinityModel
-from ecosystem.jepa.stance import StanceTable, read_stance
+from ecosystem.jepa.fitting import score
+from ecosystem.jepa.stance import StanceTable, read_reserve, read_stance
 
 TESTS = Path(__file__).parents[1] / "tests" / "data"
 
@@ -23,6 +24,8 @@ def measure(model: AffinityModel, table: StanceTable, seed_pairs: list[tuple[str
     for source, scores in examination.held_out(model, table).items():
         figures |= {f"{source}: pairs AUC": scores["pairs_auc"], f"{source}: motion AUC": scores["motion_auc"]}
         figures |= {f"{source}: pairs AUC of cosine": scores["pairs_auc_cosine"], f"{source}: ECE": scores["ece"]}
+    for written in ("alone", "paired"):
+        figures |= reserve(model, written)
     for wording, found in examination.wordings(model, TESTS / "seed-agreements.csv", seed_pairs).items():
         figures |= {f"first sketch, {wording}: AUC": found["affinity"]}
         figures |= {f"first sketch, {wording}: AUC of cosine": found["cosine"]}
@@ -32,6 +35,17 @@ def measure(model: AffinityModel, table: StanceTable, seed_pairs: list[tuple[str
     replies = examination.replies(model, table, np.random.default_rng(0))
     figures |= {f"reply retrieval: {name.replace('_', ' ')}": value for name, value in replies.items()}
     return figures | {name.replace("_", " "): value for name, value in examination.spread(model, table).items()}
+
+
+def reserve(model: AffinityModel, written: str) -> dict[str, float]:
+    """Return how well the model does on the statements written after it was made."""
+    table = read_reserve(written)
+    rows = np.arange(len(table))
+    scores = score(model, examination.hold(model, table, rows), rows)
+    return {
+        f"reserve, {written}: {title}": scores[name]
+        for name, title in (("pairs_auc", "pairs AUC"), ("motion_auc", "motion AUC"), ("ece", "ECE"))
+    }
 
 
 def seed_disagreements(path: Path) -> list[tuple[str, str]]:

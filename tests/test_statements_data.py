@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecosystem.jepa.stance import OWN, SHIPPED, read_shipped
+from ecosystem.jepa.stance import OWN, SHIPPED, read_reserve, read_shipped
 
 ROOT = Path(__file__).parent.parent
 STANCES = {"support", "oppose", "neutral"}
 FORMS = {"plain", "concession", "hedged", "negated", "neutral"}
 REGISTERS = {"news", "speech", "negotiation", "tweet", "report", "talk", "opinion", "survey"}
+WRITTEN = {"alone", "paired"}
 LIKENESS = 0.7
 """Jaccard index of words from which two statements count as near copies."""
 
@@ -43,9 +44,12 @@ def test_enough_topics_and_statements(topics: pd.DataFrame, statements: pd.DataF
 
 def test_values_are_the_documented_ones(topics: pd.DataFrame, statements: pd.DataFrame) -> None:
     assert topics.columns.tolist() == ["topic", "motion", "area", "split"]
-    assert statements.columns.tolist() == ["topic", "text", "stance", "form", "register", "motion", "area", "split"]
+    assert statements.columns.tolist() == [
+        "topic", "text", "stance", "form", "register", "written", "motion", "area", "split",
+    ]  # fmt: skip
+    assert set(statements["written"]) == WRITTEN
     assert set(topics["area"]) == set(OWN)
-    assert set(topics["split"]) == {"train", "dev"}
+    assert set(topics["split"]) == {"train", "dev", "reserve"}
     assert topics["topic"].is_unique
     assert topics["motion"].is_unique
     assert set(statements["topic"]) == set(topics["topic"])
@@ -57,7 +61,7 @@ def test_values_are_the_documented_ones(topics: pd.DataFrame, statements: pd.Dat
 
 def test_datasheet_names_every_value() -> None:
     datasheet = (SHIPPED / "DATASHEET.md").read_text(encoding="utf-8")
-    missing = [value for value in STANCES | FORMS | REGISTERS | set(OWN) if f"`{value}`" not in datasheet]
+    missing = [value for value in STANCES | FORMS | REGISTERS | WRITTEN | set(OWN) if f"`{value}`" not in datasheet]
     assert not missing
 
 
@@ -84,11 +88,20 @@ def test_both_sides_have_every_form_and_register_at_like_length(statements: pd.D
     assert lengths["support"] == pytest.approx(lengths["oppose"], rel=0.03)
 
 
-def test_training_reads_every_statement(statements: pd.DataFrame, topics: pd.DataFrame) -> None:
+def test_every_statement_is_read_and_the_reserve_apart(statements: pd.DataFrame, topics: pd.DataFrame) -> None:
     table = read_shipped()
-    assert len(table) == len(statements) + len(topics)
+    reserve = statements["split"] == "reserve"
+    own = topics[topics["split"] != "reserve"]
+    assert set(table["split"]) == {"train", "dev"}
+    assert len(table) == (~reserve).sum() + len(own)
     assert table["side"].isin([-1, 0, 1]).all()
-    assert table["motion"].sum() == len(topics)
+    assert table["motion"].sum() == len(own)
+    parts = [read_reserve(written) for written in ("alone", "paired")]
+    assert sum(len(part) - part.motion.sum() for part in parts) == reserve.sum()
+    for part in parts:
+        assert part.motion.sum() == len(topics) - len(own)
+        assert set(part.split) == {"reserve"}
+        assert not set(part.texts) & set(table["text"])
 
 
 def test_nothing_is_copied_from_what_the_model_is_tested_on(statements: pd.DataFrame) -> None:

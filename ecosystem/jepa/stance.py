@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,8 @@ class StanceTable:
     source : (n,) array of str
         Name of the data set.
     split : (n,) array of str
-        ``train``, ``validation`` (held out to calibrate) or ``dev`` (held out to report). By topic.
+        ``train``, ``validation`` (held out to calibrate), ``dev`` (held out to report) or ``reserve``
+        (`read_reserve`). By topic.
     """
 
     texts: tuple[str, ...]
@@ -87,6 +89,49 @@ def read_stance(data: Path | None, rng: np.random.Generator, validation_share: f
         topics = np.unique(label[(table["source"] == source) & (split == "train")])
         held_out = rng.choice(topics, max(1, round(validation_share * len(topics))), replace=False)
         split[np.isin(label, held_out)] = "validation"
+    return _stance_table(table, label, split)
+
+
+def read_shipped() -> pd.DataFrame:
+    """Return the shipped statements to train on and to report on, and their motions.
+
+    Columns text, topic, side, motion, source, split.
+    """
+    return _shipped(["train", "dev"], None)
+
+
+def read_reserve(written: str) -> StanceTable:
+    """Return the reserve: statements written after the shipped weights were made, on topics they have not seen.
+
+    Parameters
+    ----------
+    written : {"alone", "paired"}
+        Those in which each side speaks for itself, or those in which most statements stand beside one of the other
+        side in nearly the same words. The motions are among both.
+
+    Returns
+    -------
+    StanceTable
+        Its ``split`` is ``reserve`` throughout.
+    """
+    table = _shipped(["reserve"], written)
+    return _stance_table(table, pd.factorize(table["topic"])[0], table["split"].to_numpy(object))
+
+
+def _shipped(splits: Sequence[str], written: str | None) -> pd.DataFrame:
+    topics = pd.read_csv(SHIPPED / "topics.csv", dtype=str)
+    topics = topics[topics["split"].isin(splits)]
+    statements = pd.read_csv(SHIPPED / "statements.csv", dtype=str, keep_default_na=False)
+    if written is not None:
+        statements = statements[statements["written"] == written]
+    table = statements.merge(topics[["topic", "area", "split"]], on="topic")
+    table["side"] = table["stance"].map(_SIDES)
+    motions = topics.rename(columns={"motion": "text"}).assign(side=1, motion=True)
+    both = pd.concat([table.assign(motion=False), motions], ignore_index=True)
+    return both.rename(columns={"area": "source"})[_COLUMNS]
+
+
+def _stance_table(table: pd.DataFrame, label: NDArray[Any], split: NDArray[np.object_]) -> StanceTable:
     return StanceTable(
         tuple(table["text"]),
         label.astype(np.int64),
@@ -95,17 +140,6 @@ def read_stance(data: Path | None, rng: np.random.Generator, validation_share: f
         table["source"].to_numpy(object),
         split,
     )
-
-
-def read_shipped() -> pd.DataFrame:
-    """Return the shipped statements and their motions: text, topic, side, motion, source, split."""
-    topics = pd.read_csv(SHIPPED / "topics.csv", dtype=str)
-    statements = pd.read_csv(SHIPPED / "statements.csv", dtype=str, keep_default_na=False)
-    table = statements.merge(topics[["topic", "area", "split"]], on="topic")
-    table["side"] = table["stance"].map(_SIDES)
-    motions = topics.rename(columns={"motion": "text"}).assign(side=1, motion=True)
-    both = pd.concat([table.assign(motion=False), motions], ignore_index=True)
-    return both.rename(columns={"area": "source"})[_COLUMNS]
 
 
 def sample_pairs(

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from ecosystem.jepa.stance import read_shipped, read_stance, sample_pairs
+from ecosystem.jepa.stance import SHIPPED, read_shipped, read_stance, sample_pairs
 
 pytestmark = pytest.mark.benchmark
 
@@ -25,13 +25,17 @@ LIMIT = 0.60
 def test_words_hardly_give_the_side_away() -> None:
     from sklearn.metrics import roc_auc_score
 
-    table = read_shipped()
+    table, reserve = read_shipped(), pd.read_csv(SHIPPED / "statements.csv", dtype=str, keep_default_na=False)
     table = table[(table["side"] != 0) & ~table["motion"]].reset_index(drop=True)
+    reserve = reserve[~reserve["text"].isin(set(read_shipped()["text"])) & (reserve["stance"] != "neutral")]
+    reserve["side"] = reserve["stance"].map({"support": 1, "oppose": -1})
     print()
     for name, chosen in (
         ("all topics", table),
         ("climate and energy", table[table["source"] == "climate-energy"]),
         ("other policy", table[table["source"] == "other-policy"]),
+        ("reserve, alone", reserve[reserve["written"] == "alone"]),
+        ("reserve, paired", reserve[reserve["written"] == "paired"]),
     ):
         supports = (chosen["side"] == 1).to_numpy()
         auc = roc_auc_score(supports, predicted_sides(chosen))

@@ -4,9 +4,9 @@ python docs/train_anchors.py cross --data DIR --steps 3600        # the upper an
 python docs/train_anchors.py contrastive --data DIR --steps 1800  # the peer: side as nearness of embeddings
 
 *cross*: a cross-encoder, all layers of all-MiniLM-L6-v2 tuned on pairs of statements with a logit of agreement. It
-has to read every pair anew, so that it cannot serve a debate: a million pairs take it half an hour, the affinity
-model 40 ms. *contrastive*: the same layers tuned so that statements of one side are near and all others far
-(supervised contrastive loss; Khosla et al. 2020, arXiv:2004.11362), scored by cosine.
+has to read every pair anew, so that it cannot serve a debate. *contrastive*: the same layers tuned so that statements
+of one side are near and all others far (supervised contrastive loss; Khosla et al. 2020, arXiv:2004.11362), scored by
+cosine.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from ecosystem.jepa.stance import SHIPPED, read_shipped, read_stance, sample_pairs
+from ecosystem.jepa.stance import StanceTable, read_reserve, read_shipped, read_stance, sample_pairs
 
 pytestmark = pytest.mark.benchmark
 
@@ -25,17 +25,15 @@ LIMIT = 0.60
 def test_words_hardly_give_the_side_away() -> None:
     from sklearn.metrics import roc_auc_score
 
-    table, reserve = read_shipped(), pd.read_csv(SHIPPED / "statements.csv", dtype=str, keep_default_na=False)
+    table = read_shipped()
     table = table[(table["side"] != 0) & ~table["motion"]].reset_index(drop=True)
-    reserve = reserve[~reserve["text"].isin(set(read_shipped()["text"])) & (reserve["stance"] != "neutral")]
-    reserve["side"] = reserve["stance"].map({"support": 1, "oppose": -1})
     print()
     for name, chosen in (
         ("all topics", table),
         ("climate and energy", table[table["source"] == "climate-energy"]),
         ("other policy", table[table["source"] == "other-policy"]),
-        ("reserve, alone", reserve[reserve["written"] == "alone"]),
-        ("reserve, paired", reserve[reserve["written"] == "paired"]),
+        ("reserve, alone", taking_sides(read_reserve("alone"))),
+        ("reserve, paired", taking_sides(read_reserve("paired"))),
     ):
         supports = (chosen["side"] == 1).to_numpy()
         auc = roc_auc_score(supports, predicted_sides(chosen))
@@ -81,15 +79,20 @@ def test_words_hardly_tell_agreement_from_opposition() -> None:
         model = LogisticRegression(max_iter=500, C=10.0).fit(shared[train], agree[train])
         by_shared_words[test] = model.decision_function(shared[test])
 
-    frame = pd.DataFrame({"text": table.texts, "topic": table.topic, "side": table.side}).iloc[rows]
     leaning = np.zeros(len(table))
-    leaning[rows] = predicted_sides(frame)
+    leaning[rows] = predicted_sides(taking_sides(table))
     by_sides = leaning[one] * leaning[other]
     print()
     for name, scores in (("words in common", by_shared_words), ("predicted sides", by_sides)):
         auc = roc_auc_score(agree, scores)
         print(f"bag of words, agreement of a pair by {name}: AUC {auc:.3f} on {len(one):,} pairs")
         assert auc < LIMIT
+
+
+def taking_sides(table: StanceTable) -> pd.DataFrame:
+    """Return the statements that take a side, without motions: text, topic, side."""
+    rows = np.flatnonzero((table.side != 0) & ~table.motion)
+    return pd.DataFrame({"text": table.texts, "topic": table.topic, "side": table.side}).iloc[rows]
 
 
 def predicted_sides(statements: pd.DataFrame) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def train(
     recipe: Mapping[str, Any],
     tell: Callable[[str, int, int], None],
     threads: int = 1,
-    average: Sequence[Path] = (),
+    start: Path | None = None,
 ) -> dict[str, Any]:
     """Train, check and save an affinity model; return its card.
 
@@ -55,8 +55,8 @@ def train(
         Fields of `ecosystem.jepa.training.Recipe` that differ from the defaults.
     tell : callable
         Told (stage, done, total).
-    average : sequence of Path
-        Weights of earlier trainings, of the same data and seed, whose mean is finished instead of training anew.
+    start : Path or None
+        Weights from which the rounds at the end set out at once; None: train from the beginning.
     threads : int
         Threads that compute. Results are the same for the same number on the same kind of machine.
 
@@ -93,10 +93,11 @@ def train(
         CachedEncoder(encoder, folder),
         CachedEncoder(SentenceEncoder(encoder), folder),
         checkpoint,
+        start,
     )
     try:
         with on_threads(threads):
-            model = training.average(average, report) if average else training.run(report)
+            model = training.run(report)
     except CollapseError as error:
         checkpoint.unlink(missing_ok=True)  # going on from it leads to the same collapse
         raise InputError("training", str(error)) from None

@@ -64,7 +64,7 @@ def test_readme_example_of_affinity(jepa: Any) -> None:
     found = jepa.affinity(
         ["A carbon tax is the fairest way to cut emissions."], ["Taxing carbon only hurts families and cuts nothing."]
     )
-    assert found[0] == pytest.approx(-0.68, abs=0.02)
+    assert found[0] == pytest.approx(-0.75, abs=0.02)
 
 
 def test_wheel_carries_the_scenarios_of_the_repository_and_no_others() -> None:

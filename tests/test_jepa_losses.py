@@ -141,7 +141,8 @@ def train(guard: float, contrast: bool) -> tuple[JEPA, torch.Tensor, torch.Tenso
     with torch.no_grad():
         before = network.encode(held_out)
     no_phrasing = Phrasing(lambda texts: [[101, 1012, 102] for _ in texts])
-    batches = Batches(table, [[]] * len(table), no_phrasing, recipe, np.random.default_rng(1))
+    train = np.flatnonzero(table.split == "train")
+    batches = Batches(table, train, [[]] * len(table), no_phrasing, recipe, np.random.default_rng(1))
     descent = head_descent(lambda batch: features[batch.rows], batches, objective, recipe.head_steps, recipe.head_rate)
     assert [step for step, _ in descent] == list(range(1, 151))
     with torch.no_grad():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ecosystem.errors import InputError
 from ecosystem.jepa import fitting
@@ -15,7 +16,7 @@ from ecosystem.jepa.affinity import FORMAT
 from ecosystem.jepa.encoder import LayerEncoder, SentenceEncoder, on_one_thread
 from ecosystem.jepa.phrasing import DENIED, Phrasing
 from ecosystem.jepa.stance import StanceTable, motion_pairs, read_shipped, sample_pairs
-from ecosystem.jepa.training import Batches, Recipe, leave_out, one_cycle
+from ecosystem.jepa.training import Batches, Objective, Recipe, leave_out, one_cycle
 from ecosystem.learn import _recipe
 from ecosystem.tensors import read_tensors
 
@@ -49,7 +50,8 @@ def table(n_topics: int = 6, size: int = 10) -> StanceTable:
 
 def batches(recipe: Recipe, seed: int = 0) -> Batches:
     rows = table()
-    return Batches(rows, tokenize(list(rows.texts)), Phrasing(tokenize), recipe, np.random.default_rng(seed))
+    tokens = tokenize(list(rows.texts))
+    return Batches(rows, np.arange(len(rows)), tokens, Phrasing(tokenize), recipe, np.random.default_rng(seed))
 
 
 def test_a_batch_holds_whole_topics_with_their_motion() -> None:
@@ -138,54 +140,63 @@ def test_recipes_that_cannot_be(changes: dict[str, str], words: str) -> None:
         _recipe(changes)
 
 
+TINY = Recipe(
+    seed=3, head_steps=5, tune_steps=5, tuned_layers=1, hidden=16, members=1, member_hidden=8,
+    member_steps=2, topics_per_batch=2, statements_per_topic=6,
+)  # fmt: skip
+
+
 class CutOff(Exception):
     """Stands for a kill."""
 
 
 @pytest.fixture(scope="module")
 def small() -> StanceTable:
-    """A few topics of the shipped statements, one of them to calibrate on and one to score."""
-    frame = read_shipped()
-    topics = ["carbon-tax", "onshore-wind", "hydro-dams", "electric-grid", "coal-exit"]
+    """A few topics of the shipped statements: two to train on and a later one, two to calibrate on, one to score."""
+    frame = read_shipped(("train", "dev", "later"))
+    topics = ["carbon-tax", "onshore-wind", "hydro-dams", "electric-grid", "coal-exit", "offshore-wind"]
     frame = frame[frame["topic"].isin(topics)].sort_values("motion", ascending=False, kind="stable")
     frame = frame.groupby("topic").head(24)
     number = frame["topic"].map(topics.index).to_numpy(np.int64)
-    split = np.array(["train", "train", "validation", "validation", "dev"], object)[number]
+    split = np.array(["train", "train", "validation", "validation", "dev", "later"], object)[number]
     side, motion = frame["side"].to_numpy(np.int64), frame["motion"].to_numpy(bool)
     return StanceTable(tuple(frame["text"]), number, side, motion, frame["source"].to_numpy(object), split)
 
 
-def test_weights_are_averaged_and_finished_as_one_training(
+def test_rounds_begin_from_weights_as_a_file_holds_them_and_end_in_their_mean(
     small: StanceTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "_HEALTHY_DEVIATION", 0.0)
+    monkeypatch.setattr(fitting, "_HEALTHY_DEVIATION", 0.0)  # so short a training is no good
     monkeypatch.setattr(fitting, "_HEALTHY_RANK", 0.0)
-    recipe = Recipe(
-        seed=3, head_steps=4, tune_steps=3, tuned_layers=1, hidden=16, members=1, member_hidden=8,
-        member_steps=2, topics_per_batch=2, statements_per_topic=6,
-    )  # fmt: skip
+    recipe = replace(TINY, rounds=2, round_steps=3)
     encoder = LayerEncoder()
+    ends: list[dict[str, NDArray[np.float32]]] = []
+    add = fitting.Training._add_to_mean
 
-    def training(recipe: Recipe) -> fitting.Training:
-        return fitting.Training(small, recipe, encoder, encoder, SentenceEncoder(encoder))
+    def noted(training: fitting.Training, objective: Objective, count: int) -> None:
+        ends.append({name: value.copy() for name, value in training._weights(objective).items()})
+        add(training, objective, count)
 
-    with on_one_thread():
-        for name, changed in (
-            ("one", recipe),
-            ("other", replace(recipe, tune_steps=5, left_out=0.2, layer_dropout=0.3)),
-        ):
-            training(changed).run(lambda *_: None).save(tmp_path / name)
-        both = training(recipe).average([tmp_path / "one", tmp_path / "other"], lambda *_: None)
-    assert [made["tune_steps"] for made in both.card["averaged"]] == [3, 5]
-    parts = [read_tensors(tmp_path / name, FORMAT, "weights file")[0] for name in ("one", "other")]
-    mean = both.coder.tensors()
-    names = [name for name in mean if name.startswith(("network.0.", "encoder."))]
-    assert any(not np.array_equal(parts[0][name], parts[1][name]) for name in names)
-    for name in names:
-        expected = (parts[0][name].astype(np.float32) + parts[1][name]) / 2
+    monkeypatch.setattr(fitting.Training, "_add_to_mean", noted)
+
+    def train(name: str, recipe: Recipe, start: Path | None = None) -> bytes:
+        training = fitting.Training(small, recipe, encoder, encoder, SentenceEncoder(encoder), start=start)
+        with on_one_thread():
+            training.run(lambda *_: None).save(tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    train("first", replace(recipe, rounds=0))
+    assert not ends
+    whole = train("whole", recipe)
+    assert train("continued", recipe, tmp_path / "first") == whole, "a file takes the place of what was before"
+    one, two = ends[:2]
+    mean = read_tensors(tmp_path / "whole", FORMAT, "weights file")[0]
+    assert any(not np.allclose(one[name], two[name]) for name in one)
+    for name in one:
+        expected = (one[name] + two[name]) / 2
         np.testing.assert_allclose(mean[name], expected, atol=1e-3 * max(1.0, float(np.abs(expected).max())))
-    with pytest.raises(InputError, match=r"was trained with seed 3; to be averaged here, 4 is accepted"):
-        training(replace(recipe, seed=4)).average([tmp_path / "one"], lambda *_: None)
+    with pytest.raises(InputError, match=r"holds no weights of this recipe's network and layers"):
+        train("other", replace(recipe, hidden=17), tmp_path / "first")
 
 
 def test_words_left_out_are_the_share_asked_for_and_never_the_marks() -> None:
@@ -203,10 +214,7 @@ def test_training_cut_off_and_taken_up_again_ends_with_the_same_bytes(
     monkeypatch.setattr(fitting, "_CHECK_EVERY", 2)
     monkeypatch.setattr(fitting, "_HEALTHY_DEVIATION", 0.0)  # so short a training is no good
     monkeypatch.setattr(fitting, "_HEALTHY_RANK", 0.0)
-    recipe = Recipe(
-        seed=3, head_steps=5, tune_steps=5, tuned_layers=1, hidden=16, members=1, member_hidden=8,
-        member_steps=2, topics_per_batch=2, statements_per_topic=6,
-    )  # fmt: skip
+    recipe = replace(TINY, rounds=2, round_steps=3)
     encoder = LayerEncoder()
 
     def train(name: str, stop: tuple[str, int] | None = None) -> bytes:
@@ -221,7 +229,7 @@ def test_training_cut_off_and_taken_up_again_ends_with_the_same_bytes(
         return (tmp_path / name).read_bytes()
 
     whole = train("whole")
-    for stop in (("head", 4), ("encoder", 3)):
+    for stop in (("head", 4), ("encoder", 3), ("round 2", 3)):
         name = f"{stop[0]}-{stop[1]}"
         with pytest.raises(CutOff):
             train(name, stop)

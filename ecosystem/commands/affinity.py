@@ -27,14 +27,9 @@ def train(
             "--set", metavar="KEY=VALUE", help="Change the recipe; may be repeated. docs/affinity.md lists it."
         ),
     ] = None,
-    average: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--average",
-            metavar="FILE",
-            help="Weights of an earlier training on the same data and seed; repeated: finish their mean instead of "
-            "training anew.",
-        ),
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Weights to go on from: skip what comes before the rounds at the end."),
     ] = None,
     threads: Annotated[int, typer.Option(parser=count, metavar="N", help="Threads that compute.")] = 1,
     quiet: QuietOption = False,
@@ -49,7 +44,7 @@ def train(
     from ecosystem.learn import train as learn
 
     with progress(quiet or as_json) as tell:
-        card = learn(data, out, changes_of(assignments) | {"seed": seed}, tell, max(threads, 1), average or ())
+        card = learn(data, out, changes_of(assignments) | {"seed": seed}, tell, max(threads, 1), start)
     if as_json:
         print_json({"weights": str(out), **card})
     else:

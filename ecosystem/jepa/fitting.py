@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecosystem.errors import InputError
-from ecosystem.jepa.affinity import AffinityModel, Calibration
-from ecosystem.jepa.averaging import read_averaged
+from ecosystem.jepa.affinity import FORMAT, AffinityModel, Calibration
 from ecosystem.jepa.coding import Codes, StatementCoder
 from ecosystem.jepa.encoder import Encoder, LayerEncoder, SentenceEncoder
 from ecosystem.jepa.losses import least_deviation, rankme
@@ -24,12 +23,15 @@ from ecosystem.jepa.phrasing import Phrasing
 from ecosystem.jepa.scoring import auc, bootstrap, calibration_error
 from ecosystem.jepa.stance import StanceTable, motion_pairs, sample_pairs
 from ecosystem.jepa.training import (
+    LOG_SHARPNESS,
+    Batch,
     Batches,
     Descent,
     Objective,
     Recipe,
     TunableEncoder,
     head_descent,
+    round_descent,
     tuning_descent,
 )
 from ecosystem.tensors import read_tensors, write_tensors
@@ -38,11 +40,12 @@ Array = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Report = Callable[[str, int, int], None]
 
-CHECKPOINT = "ecosystem-training-1"
+CHECKPOINT = "ecosystem-training-2"
 """Name of the format of a training's checkpoint."""
 _TRAINING_TOKENS = 64
 _TOPIC_DIM = 128
 _TOPIC_ROWS = 6_000
+_ROUND = "round"
 _CHECK_EVERY = 250
 _CHECK_ROWS = 800
 _HEALTHY_DEVIATION = 0.2
@@ -71,6 +74,8 @@ class Training:
         The frozen encoder's sentence embeddings, or a cache in front of them.
     checkpoint : Path or None
         Where the state is kept while training goes on.
+    start : Path or None
+        Weights of a training, from which the rounds set out at once: what comes before them is skipped.
     """
 
     table: StanceTable
@@ -79,6 +84,7 @@ class Training:
     features: Encoder
     sentences: Encoder
     checkpoint: Path | None = None
+    start: Path | None = None
     history: list[dict[str, float | str]] = field(default_factory=list)
 
     def run(self, report: Report) -> AffinityModel:
@@ -89,37 +95,34 @@ class Training:
         CollapseError
             The latents of held-out statements are not finite, vary too little, or span too few dimensions.
         InputError
-            The checkpoint belongs to another training.
+            The checkpoint belongs to another training, or ``start`` is no weights of such a network.
         """
-        recipe, table = self.recipe, self.table
-        self.prepare()
-        batches, tunable, train = self._batches, self._tunable, self._train
-        known = self.features.encode(
-            [table.texts[row] for row in train], lambda n: report("encode", n, len(train))
-        ).astype(np.float16)
-        place = np.full(len(table), -1)
-        place[train] = np.arange(len(train))
-        frozen = torch.from_numpy(known)
-        network = _network(frozen, recipe.latent_dim, recipe.hidden, recipe.dropout)
-        objective = Objective(network, recipe, self._generator)
-        stages = {
-            "head": head_descent(
-                lambda batch: frozen[place[batch.rows]].float(), batches, objective, recipe.head_steps, recipe.head_rate
-            ),
-            "encoder": tuning_descent(tunable, batches, objective, recipe),
-        }
-        if not recipe.tuned_layers:
-            del stages["encoder"]
-        begun = self._resume(objective, tunable, stages)
-        for stage in list(stages)[list(stages).index(begun) :]:
-            for step, parts in stages[stage]:
-                report(stage, step, stages[stage].steps)
-                if step % _CHECK_EVERY == 0 or step == stages[stage].steps:
-                    self._note(stage, step, parts, network, tunable)
-                    self._keep(objective, tunable, stages, stage)
-        return self.finish(network.eval(), report)
+        recipe = self.recipe
+        self._prepare()
+        if self.start is None:
+            network, frozen = self._new_network(report)
+            objective = Objective(network, recipe, self._generator)
+            stages = self._first_stages(objective, frozen) | self._rounds(objective)
+        else:
+            network = self._read_start(self.start)
+            objective = Objective(network, recipe, self._generator)
+            stages = self._rounds(objective)
+        for name in self._resume(objective, stages):
+            stage = stages[name]
+            if name == f"{_ROUND} 1" and not stage.done:
+                self._begin_rounds(objective)
+            for step, parts in stage:
+                report(name, step, stage.steps)
+                if step % _CHECK_EVERY == 0 or step == stage.steps:
+                    self._note(name, step, parts, network)
+                    self._keep(objective, stages, name)
+            if name.startswith(_ROUND):
+                self._add_to_mean(objective, int(name.removeprefix(_ROUND)))
+        if self._mean:
+            self._set_out(objective, self._mean)
+        return self._finish(network.eval(), report)
 
-    def prepare(self) -> None:
+    def _prepare(self) -> None:
         """Set up what training draws from: generators, batches, the encoder to tune."""
         recipe, table = self.recipe, self.table
         torch.manual_seed(recipe.seed)  # initial weights and dropout; torch.nn takes no generator
@@ -127,35 +130,81 @@ class Training:
         self._generator = torch.Generator().manual_seed(recipe.seed)
         self._train = np.flatnonzero(table.split == "train")
         self._tokens = self.encoder.tokenize(table.texts, _TRAINING_TOKENS)
-        phrasing = Phrasing(lambda texts: self.encoder.tokenize(texts, _TRAINING_TOKENS))
-        self._batches = Batches(table, self._tokens, phrasing, recipe, self._rng)
+        self._phrasing = Phrasing(lambda texts: self.encoder.tokenize(texts, _TRAINING_TOKENS))
+        self._batches = Batches(table, self._train, self._tokens, self._phrasing, recipe, self._rng)
+        self._trained = np.flatnonzero(np.isin(table.split, ("train", "later") if recipe.rounds else ("train",)))
+        self._all_batches = Batches(table, self._trained, self._tokens, self._phrasing, recipe, self._rng)
+        self._mean: dict[str, Array] = {}
         self._tunable = TunableEncoder(self.encoder.transformer, recipe.tuned_layers, recipe.layer_dropout)
 
-    def average(self, files: Sequence[Path], report: Report) -> AffinityModel:
-        """Average the weights of finished trainings that began with one head, and finish the result as one training.
+    def _new_network(self, report: Report) -> tuple[JEPA, Callable[[Batch], torch.Tensor]]:
+        """Return a network that nothing was learnt by, and what gives it the frozen features of a batch."""
+        recipe, train = self.recipe, self._train
+        texts = [self.table.texts[row] for row in train]
+        known = self.features.encode(texts, lambda n: report("encode", n, len(train))).astype(np.float16)
+        place = np.full(len(self.table), -1)
+        place[train] = np.arange(len(train))
+        frozen = torch.from_numpy(known)
+        network = _network(frozen, recipe.latent_dim, recipe.hidden, recipe.dropout)
+        return network, lambda batch: frozen[place[batch.rows]].float()
 
-        Trainings from one start end in one valley of the loss, where the mean of their weights does better on
-        new topics than each (Wortsman et al. 2022, *Model soups*).
+    def _read_start(self, path: Path) -> JEPA:
+        """Take over a file's tuned layers; return its network."""
+        recipe = self.recipe
+        tensors, _ = read_tensors(path, FORMAT, "weights file")
+        try:
+            held = build_network(tensors, "network.0.")
+            network = JEPA(held.n_features, recipe.latent_dim, recipe.hidden, recipe.dropout)
+            network.load_state_dict(held.state_dict())
+            self._tunable.load(tensors)
+        except (KeyError, ValueError, RuntimeError):
+            raise InputError(str(path), "holds no weights of this recipe's network and layers") from None
+        return network
 
-        Raises
-        ------
-        InputError
-            A file is no weights file, or of a training with another seed or another head.
-        """
-        averaged, recipes = read_averaged(files, self.recipe)
-        self.prepare()
-        self._tunable.load(averaged)
-        model = self.finish(build_network(averaged, "network.0.").eval(), report)
-        model.card["averaged"] = recipes
-        return model
+    def _first_stages(self, objective: Objective, frozen: Callable[[Batch], torch.Tensor]) -> dict[str, Descent]:
+        recipe = self.recipe
+        stages = {"head": head_descent(frozen, self._batches, objective, recipe.head_steps, recipe.head_rate)}
+        if recipe.tuned_layers:
+            stages["encoder"] = tuning_descent(self._tunable, self._batches, objective, recipe)
+        return stages
 
-    def finish(self, network: JEPA, report: Report) -> AffinityModel:
+    def _rounds(self, objective: Objective) -> dict[str, Descent]:
+        count = self.recipe.rounds if self.recipe.tuned_layers else 0
+        return {
+            f"{_ROUND} {number + 1}": round_descent(self._tunable, self._all_batches, objective, self.recipe)
+            for number in range(count)
+        }
+
+    def _begin_rounds(self, objective: Objective) -> None:
+        """Set out from the weights as a file would hold them, so that a file may take the place of what was before."""
+        self._set_out(objective, {name: value.astype(np.float16) for name, value in self._weights(objective).items()})
+        objective.log_sharpness.data.fill_(LOG_SHARPNESS)
+        torch.manual_seed(self.recipe.seed)
+        self._generator.manual_seed(self.recipe.seed)
+        self._rng.bit_generator.state = np.random.default_rng([self.recipe.seed, 1]).bit_generator.state
+
+    def _weights(self, objective: Objective) -> dict[str, Array]:
+        """Return network and tuned layers, named as in a weights file."""
+        network = {f"network.0.{name}": value.numpy() for name, value in objective.network.state_dict().items()}
+        return network | self._tunable.weights()
+
+    def _set_out(self, objective: Objective, weights: Mapping[str, NDArray[Any]]) -> None:
+        objective.network.load_state_dict(build_network(weights, "network.0.").state_dict())
+        self._tunable.load(weights)
+
+    def _add_to_mean(self, objective: Objective, count: int) -> None:
+        """Take the weights at the end of a round, the ``count``-th, into the mean."""
+        for name, value in self._weights(objective).items():
+            known = self._mean.setdefault(name, np.zeros_like(value))
+            known += (value - known) / np.float32(count)
+
+    def _finish(self, network: JEPA, report: Report) -> AffinityModel:
         """Fit what stands on the tuned features: topic vectors, the ensemble, calibration; then score."""
-        recipe, table, train = self.recipe, self.table, self._train
-        tunable, batches = self._tunable, self._batches
-        layers = LayerEncoder(self.encoder.model, tunable.state(), self.encoder.revision)
-        held_out = np.flatnonzero(table.split != "train")
-        some = np.sort(self._rng.permutation(train)[:_TOPIC_ROWS])
+        recipe, table = self.recipe, self.table
+        tuned = {name: value.astype(np.float16) for name, value in self._tunable.weights().items()}
+        layers = LayerEncoder(self.encoder.model, tuned, self.encoder.revision)
+        held_out = np.flatnonzero(np.isin(table.split, ("validation", "dev")))
+        some = np.sort(self._rng.permutation(self._trained)[:_TOPIC_ROWS])
         rows = np.concatenate([some, held_out])
         texts = [table.texts[row] for row in rows]
         features = layers.encode(texts, lambda n: report("check", n, len(rows)))
@@ -170,7 +219,8 @@ class Training:
             report("ensemble", number, recipe.members)
             member = _network(known, recipe.latent_dim, recipe.member_hidden, recipe.dropout)
             objective = Objective(member, recipe, self._generator)
-            draws = Batches(sampled, [[]] * len(sampled), batches.phrasing, recipe, self._rng).resample(self._rng)
+            rows = np.arange(len(sampled))
+            draws = Batches(sampled, rows, [[]] * len(sampled), self._phrasing, recipe, self._rng).resample(self._rng)
             for _ in head_descent(
                 lambda batch: known[batch.rows],
                 draws,
@@ -202,21 +252,14 @@ class Training:
         }
         return model
 
-    def _note(
-        self,
-        stage: str,
-        step: int,
-        parts: dict[str, float],
-        network: JEPA,
-        tunable: TunableEncoder,
-    ) -> None:
+    def _note(self, stage: str, step: int, parts: dict[str, float], network: JEPA) -> None:
         """Add to the history: losses, and how the network does on the validation topics."""
         tokens, rows = self._tokens, np.flatnonzero(self.table.split == "validation")
         rows = rows[np.random.default_rng(0).permutation(len(rows))[:_CHECK_ROWS]]
         network.eval()
         with torch.inference_mode():
             order = rows[np.argsort([len(tokens[row]) for row in rows], kind="stable")]
-            z = [network.encode(tunable([tokens[row] for row in part])) for part in np.array_split(order, 16)]
+            z = [network.encode(self._tunable([tokens[row] for row in part])) for part in np.array_split(order, 16)]
             latents = np.zeros((len(self.table), network.latent_dim), np.float32)
             latents[order] = torch.cat(z).numpy()
             one, other, agrees = sample_pairs(self.table, np.sort(rows), np.random.default_rng(0))
@@ -236,13 +279,16 @@ class Training:
         digest.update(self.encoder.identity.encode())
         for column in (self.table.texts, self.table.topic, self.table.side, self.table.split):
             digest.update(json.dumps(np.asarray(column).tolist()).encode())
+        if self.start is not None:
+            digest.update(self.start.read_bytes())
         return digest.hexdigest()
 
-    def _keep(self, objective: Objective, tunable: TunableEncoder, stages: dict[str, Descent], stage: str) -> None:
+    def _keep(self, objective: Objective, stages: dict[str, Descent], stage: str) -> None:
         if self.checkpoint is None:
             return
         tensors = {f"objective.{name}": value.numpy() for name, value in objective.state_dict().items()}
-        tensors |= {f"tuned.{name}": value.detach().numpy() for name, value in tunable.tuned.state_dict().items()}
+        tensors |= {f"tuned.{name}": value for name, value in self._tunable.weights().items()}
+        tensors |= {f"mean.{name}": value for name, value in self._mean.items()}
         tensors |= {f"optimizer.{name}": value for name, value in stages[stage].state().items()}
         tensors |= {"rng.torch": torch.get_rng_state().numpy(), "rng.slices": self._generator.get_state().numpy()}
         texts = {
@@ -254,10 +300,11 @@ class Training:
         }
         write_tensors(self.checkpoint, CHECKPOINT, tensors, texts)
 
-    def _resume(self, objective: Objective, tunable: TunableEncoder, stages: dict[str, Descent]) -> str:
-        """Take up the state of the checkpoint, if there is one; return the stage to go on with."""
+    def _resume(self, objective: Objective, stages: dict[str, Descent]) -> list[str]:
+        """Take up the state of the checkpoint, if there is one; return the stages to go on with."""
+        names = list(stages)
         if self.checkpoint is None or not self.checkpoint.is_file():
-            return next(iter(stages))
+            return names
         tensors, texts = read_tensors(self.checkpoint, CHECKPOINT, "training's checkpoint")
         if texts.get("digest") != self._digest():
             raise InputError(
@@ -268,14 +315,15 @@ class Training:
             return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
         objective.load_state_dict({name: torch.from_numpy(value) for name, value in part("objective.").items()})
-        tunable.tuned.load_state_dict({name: torch.from_numpy(value) for name, value in part("tuned.").items()})
+        self._tunable.load(part("tuned."))
+        self._mean.update(part("mean."))
         stage = texts["stage"]
         stages[stage].take_up(part("optimizer."), int(texts["done"]))
         torch.set_rng_state(torch.from_numpy(tensors["rng.torch"]))
         self._generator.set_state(torch.from_numpy(tensors["rng.slices"]))
         self._rng.bit_generator.state = json.loads(texts["rng"])
         self.history[:] = json.loads(texts["history"])
-        return stage
+        return names[names.index(stage) :]
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ class StanceTable:
     source : (n,) array of str
         Name of the data set.
     split : (n,) array of str
-        ``train``, ``validation`` (held out to calibrate), ``dev`` (held out to report) or ``reserve``
-        (`read_reserve`). By topic.
+        ``train``; ``later``: trained on in the rounds at the end; ``validation``: held out of both to calibrate;
+        ``dev``: held out to report; ``reserve`` (`read_reserve`). By topic.
     """
 
     texts: tuple[str, ...]
@@ -71,7 +71,7 @@ def read_stance(data: Path | None, rng: np.random.Generator, validation_share: f
     rng : Generator
         Draws the topics held out for calibration from the training topics.
     validation_share : float
-        Their share, of each source's training topics.
+        Their share, of each source's training topics, and of those of its later ones.
 
     Raises
     ------
@@ -82,26 +82,19 @@ def read_stance(data: Path | None, rng: np.random.Generator, validation_share: f
     if data is not None:
         folder = data / "stance" if (data / "stance").is_dir() else data
         frames += [_read_public(folder / name, source) for source, name in PUBLIC.items()]
-    table = pd.concat(frames, ignore_index=True)
+    table = pd.concat([*frames, read_shipped(["later"])], ignore_index=True)
     label = pd.factorize(table["source"] + "|" + table["topic"])[0]
     split = table["split"].to_numpy(object, copy=True)
-    for source in table["source"].unique():
-        topics = np.unique(label[(table["source"] == source) & (split == "train")])
-        held_out = rng.choice(topics, max(1, round(validation_share * len(topics))), replace=False)
-        split[np.isin(label, held_out)] = "validation"
+    for name in ("train", "later"):
+        for source in table["source"][split == name].unique():
+            topics = np.unique(label[(table["source"] == source) & (split == name)])
+            held_out = rng.choice(topics, max(1, round(validation_share * len(topics))), replace=False)
+            split[np.isin(label, held_out)] = "validation"
     return _stance_table(table, label, split)
 
 
-def read_shipped() -> pd.DataFrame:
-    """Return the shipped statements to train on and to report on, and their motions.
-
-    Columns text, topic, side, motion, source, split.
-    """
-    return _shipped(["train", "dev"], None)
-
-
 def read_reserve(written: str) -> StanceTable:
-    """Return the reserve: statements written after the shipped weights were made, on topics they have not seen.
+    """Return the reserve: statements on topics that no training has seen, and no choice was made by.
 
     Parameters
     ----------
@@ -114,11 +107,20 @@ def read_reserve(written: str) -> StanceTable:
     StanceTable
         Its ``split`` is ``reserve`` throughout.
     """
-    table = _shipped(["reserve"], written)
+    table = read_shipped(["reserve"], written)
     return _stance_table(table, pd.factorize(table["topic"])[0], table["split"].to_numpy(object))
 
 
-def _shipped(splits: Sequence[str], written: str | None) -> pd.DataFrame:
+def read_shipped(splits: Sequence[str] = ("train", "dev"), written: str | None = None) -> pd.DataFrame:
+    """Return shipped statements and their motions: columns text, topic, side, motion, source, split.
+
+    Parameters
+    ----------
+    splits : sequence of {"train", "later", "dev", "reserve"}
+        Those of the topics.
+    written : {"alone", "paired"} or None
+        Only those so written (`read_reserve`); None: all.
+    """
     topics = pd.read_csv(SHIPPED / "topics.csv", dtype=str)
     topics = topics[topics["split"].isin(splits)]
     statements = pd.read_csv(SHIPPED / "statements.csv", dtype=str, keep_default_na=False)

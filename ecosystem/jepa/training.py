@@ -1,10 +1,11 @@
-"""Training the affinity model: the head on frozen features, then the encoder's top layers with it."""
+"""Training the affinity model: the head on frozen features, the encoder's top layers with it, rounds to average."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from ecosystem.jepa.stance import OWN, StanceTable
 
 Rows = NDArray[np.int64]
 
+LOG_SHARPNESS = 2.0
+"""What the sharpness of the contrast begins with: the log of what energies are multiplied by."""
 _BUCKETS = 5
 
 
@@ -48,6 +51,9 @@ class Recipe:
         Weight of finding, among all statements of the batch, those in the predicted relation.
     own_share : float
         Probability that a topic of a batch is one of the project's own rather than of the public sets.
+    rounds, round_steps, round_rate, round_own_share : int, int, float, float
+        After that, rounds of so many steps, on the later topics too, each with a learning rate that rises and
+        falls; the weights are the mean of those at the ends of all rounds.
     rephrased : float
         Share of statements that are put into other words by rule while the encoder is tuned (`Phrasing`).
     left_out : float
@@ -76,6 +82,10 @@ class Recipe:
     guard: float = 0.05
     retrieval: float = 0.2
     own_share: float = 0.55
+    rounds: int = 4
+    round_steps: int = 600
+    round_rate: float = 3e-4
+    round_own_share: float = 0.65
     rephrased: float = 0.25
     left_out: float = 0.05
     layer_dropout: float = 0.1
@@ -111,14 +121,19 @@ class Batch:
 
 
 class Batches:
-    """Draws batches from the training topics of a table; the motion, their plainest statement, is always there."""
+    """Draws batches from the topics of given rows; the motion, their plainest statement, is always there."""
 
     def __init__(
-        self, table: StanceTable, tokens: list[list[int]], phrasing: Phrasing, recipe: Recipe, rng: np.random.Generator
+        self,
+        table: StanceTable,
+        rows: Rows,
+        tokens: list[list[int]],
+        phrasing: Phrasing,
+        recipe: Recipe,
+        rng: np.random.Generator,
     ) -> None:
         self._side, self._recipe, self._rng = table.side, recipe, rng
         self._tokens, self.phrasing = tokens, phrasing
-        rows = np.flatnonzero(table.split == "train")
         self._members: dict[str, list[Rows]] = {}
         for topic in np.unique(table.topic[rows]):
             members = rows[table.topic[rows] == topic]
@@ -181,7 +196,7 @@ class Objective(nn.Module):
     def __init__(self, network: JEPA, recipe: Recipe, generator: torch.Generator) -> None:
         super().__init__()
         self.network, self.recipe, self.generator = network, recipe, generator
-        self.log_sharpness = nn.Parameter(torch.tensor(2.0))
+        self.log_sharpness = nn.Parameter(torch.tensor(LOG_SHARPNESS))
 
     def forward(self, features: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch and its parts."""
@@ -254,12 +269,18 @@ class TunableEncoder:
         return pooled[torch.from_numpy(np.argsort(np.concatenate(buckets)))]
 
     def _pool(self, tokens: list[list[int]]) -> Tensor:
+        states, _, mask = self.states(tokens)
+        weight = mask[:, :, None]
+        return torch.cat([(state.float() * weight).sum(1) / weight.sum(1) for state in states], 1)
+
+    def states(self, tokens: list[list[int]]) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Return all layers' hidden states of padded rows, (n, width, hidden) each; their token ids; their mask."""
         width = max(map(len, tokens))
         ids, mask = torch.zeros(len(tokens), width, dtype=torch.long), torch.zeros(len(tokens), width)
         for row, sentence in enumerate(tokens):
             ids[row, : len(sentence)] = torch.tensor(sentence)
             mask[row, : len(sentence)] = 1
-        weight, bias = mask[:, :, None], (1 - mask)[:, None, None, :] * -1e4
+        bias = (1 - mask)[:, None, None, :] * -1e4
         # Plain attention: at the lengths of statements the fused kernel is three times as slow on a CPU.
         with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             with torch.no_grad():
@@ -268,18 +289,20 @@ class TunableEncoder:
                     hidden.append(_run(layer, hidden[-1], bias))
             for layer in self.tuned:
                 hidden.append(_run(layer, hidden[-1], bias))
-        return torch.cat([(state.float() * weight).sum(1) / weight.sum(1) for state in hidden], 1)
+        return hidden, ids, mask
 
-    def load(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
-        """Take over tuned layers' weights, named as `state` names them."""
+    def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Take over tuned layers' weights, named as `weights` names them."""
         for n, layer in enumerate(self.tuned):
             names = {name: f"encoder.layer.{self.first + n}.{name}" for name in layer.state_dict()}
-            layer.load_state_dict({name: torch.from_numpy(weights[full]) for name, full in names.items()})
+            layer.load_state_dict(
+                {name: torch.from_numpy(weights[full].astype(np.float32)) for name, full in names.items()}
+            )
 
-    def state(self) -> dict[str, NDArray[np.float16]]:
-        """Return the tuned layers' weights in half precision, named by layer."""
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Return the tuned layers' weights, named by layer."""
         return {
-            f"encoder.layer.{self.first + n}.{name}": value.detach().numpy().astype(np.float16)
+            f"encoder.layer.{self.first + n}.{name}": value.detach().numpy()
             for n, layer in enumerate(self.tuned)
             for name, value in layer.state_dict().items()
         }
@@ -378,9 +401,38 @@ def head_descent(
 
 def tuning_descent(encoder: TunableEncoder, batches: Batches, objective: Objective, recipe: Recipe) -> Descent:
     """Return the training of head and top layers together; the project's own topics come in over the first third."""
+
+    def own_share(progress: float) -> float:
+        return recipe.own_share * min(1.0, 0.3 + 2.1 * progress)
+
+    return _joint_descent(encoder, batches, objective, recipe, recipe.tune_steps, recipe.tune_rate, own_share)
+
+
+def round_descent(encoder: TunableEncoder, batches: Batches, objective: Objective, recipe: Recipe) -> Descent:
+    """Return one of the rounds that follow, whose ends are averaged.
+
+    References
+    ----------
+    Izmailov et al. (2018), *Averaging weights leads to wider optima and better generalization* (arXiv:1803.05407):
+    the mean of what a learning rate that rises again and again falls to.
+    """
+    return _joint_descent(
+        encoder, batches, objective, recipe, recipe.round_steps, recipe.round_rate, lambda _: recipe.round_own_share
+    )
+
+
+def _joint_descent(
+    encoder: TunableEncoder,
+    batches: Batches,
+    objective: Objective,
+    recipe: Recipe,
+    steps: int,
+    rate: float,
+    own_share: Callable[[float], float],
+) -> Descent:
     groups: list[dict[str, object]] = [
         {"params": list(objective.parameters()), "lr": recipe.head_rate / 3},
-        {"params": list(encoder.tuned.parameters()), "lr": recipe.tune_rate},
+        {"params": list(encoder.tuned.parameters()), "lr": rate},
     ]
 
     def features(batch: Batch) -> Tensor:
@@ -390,6 +442,6 @@ def tuning_descent(encoder: TunableEncoder, batches: Batches, objective: Objecti
         return made
 
     def draw(progress: float) -> Batch:
-        return batches.draw(recipe.own_share * min(1.0, 0.3 + 2.1 * progress), recipe.rephrased, recipe.left_out)
+        return batches.draw(own_share(progress), recipe.rephrased, recipe.left_out)
 
-    return Descent(objective, features, draw, groups, recipe.tune_steps, weight_decay=0.02)
+    return Descent(objective, features, draw, groups, steps, weight_decay=0.02)

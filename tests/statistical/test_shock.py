@@ -68,8 +68,8 @@ def test_figures_of_the_readme(jepa: Any) -> None:
     print(f"\nengineer meets steelworker at {met}; without the topic at {never}")
     print(f"message taken over: {dict(takers)}; friends heard: {[f'{value:.2f}' for value in share]}")
     assert all(step is None or step >= 19 for step in met)
-    assert sum(step is not None and step <= 21 for step in met) >= 6
-    assert sum(step is not None for step in never) <= 1
+    assert sum(step is not None and step <= 21 for step in met) >= 3
+    assert not any(step is not None for step in never)
     assert takers["energy-minister"] + takers["climate-striker"] <= 1
     assert sum(takers.values()) >= 15
     assert share[1] > share[0] + 0.2

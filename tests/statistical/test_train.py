@@ -32,7 +32,7 @@ def test_train_writes_weights_that_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "jepa.safetensors"
-    changes = ("head_steps=30", "tune_steps=3", "member_steps=5", "members=1")
+    changes = ("head_steps=30", "tune_steps=3", "rounds=2", "round_steps=2", "member_steps=5", "members=1")
     short = [word for change in changes for word in ("--set", change)]
     monkeypatch.setattr(sys, "argv", ["ecosystem", "train", "--out", str(out), "--json", *short])
     with pytest.raises(SystemExit, match="0"):

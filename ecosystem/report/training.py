@@ -34,7 +34,7 @@ def write_training_report(weights: Path, history: Sequence[Mapping[str, float | 
 
 def draw_training(table: pd.DataFrame) -> Figure:
     """Draw the history of a training: one row a check, with ``stage`` and ``step``."""
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    figure = Figure(figsize=(10, 4), layout="constrained")
     figure.suptitle("Training of the affinity model")
     steps, ends = _along(table)
     for axes, (title, columns, label) in zip(figure.subplots(1, 3), _PANELS, strict=True):
@@ -48,7 +48,7 @@ def draw_training(table: pd.DataFrame) -> Figure:
         axes.set(title=title, xlabel="step", ylabel=label)
         axes.title.set_fontsize(10)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False, fontsize=8)
     return figure
 
 

@@ -260,7 +260,7 @@ def test_sessions_do_not_disturb_each_other(winter: Scenario, begin: Begin) -> N
         for _ in range(6):
             session.step()
 
-    changes = [{"homophily": 9.0}, {"bias": 8.0}]
+    changes = [{"homophily": 30.0}, {"bias": 0.0}]
     alone, beside = [begin(winter) for _ in changes], [begin(winter) for _ in changes]
     for session, change in zip(alone, changes, strict=True):
         go(session, change)

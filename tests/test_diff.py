@@ -59,7 +59,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
             patch.setattr(f"ecosystem.report.{writer}", lambda *_: None)
         return {
             "a": ecosystem.run("climate-debate", steps=12, seed=1, out=out),
-            "b": ecosystem.run("climate-debate", steps=15, seed=1, homophily=9, out=out),
+            "b": ecosystem.run("climate-debate", steps=15, seed=1, homophily=30, out=out),
             "other": ecosystem.run("climate-shock", steps=4, seed=1, out=out),
             "silent": ecosystem.run("unix-1988", steps=3, seed=1, out=out),
         }
@@ -135,7 +135,7 @@ def test_settings_that_differ(runs: dict[str, Run], copy: Path) -> None:
     rows = of_runs(runs["a"], runs["b"]).parameters.to_dict("records")
     assert rows == [
         {"what": "parameter", "name": "steps", "a": 12, "b": 15},
-        {"what": "parameter", "name": "homophily", "a": 2.0, "b": 9.0},
+        {"what": "parameter", "name": "homophily", "a": 2.0, "b": 30.0},
     ]
     manifest = json.loads((copy / "manifest.json").read_bytes())
     manifest["versions"]["numpy"], manifest["weights_sha256"] = "1.0", "f" * 64
@@ -322,7 +322,7 @@ def test_runs_on_a_terminal(
 ) -> None:
     summary = of_runs(runs["a"], runs["b"]).summary()
     text = shown(summary, capsys, monkeypatch)
-    assert "homophily 2 9" in text
+    assert "homophily 2 30" in text
     assert "Compared up to step 12, the last that both have; steps 13 to 15 of B are left out." in text
     assert f"at step {summary['parted']['utterances']} in what is said" in text
     assert CATALOGUE[summary["measures"][0]["measure"]].title in text

@@ -27,7 +27,7 @@ from ecosystem.jepa.network import AGREE, OPPOSE, inference
 Array = NDArray[np.float32]
 
 _WORD = re.compile(r"[^\s—]+—*|—+")
-_ABSENT = 1e-9
+_ABSENT = 1e-12
 _ROWS = 8
 
 

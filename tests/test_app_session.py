@@ -337,4 +337,5 @@ def test_memory_stays_flat(debate: Scenario, begin: Begin) -> None:
     finally:
         tracemalloc.stop()
     assert len(session.observer._scenes) <= REMEMBERED < 70
-    assert grown[1] - grown[0] < 40 * 4_000  # bytes a step: what the course keeps of it, and no scene
+    # Bytes a step: what the course keeps of it (2,700 to 4,100), and no scene (3,900 more in arrays alone).
+    assert grown[1] - grown[0] < 40 * 5_500

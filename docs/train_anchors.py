@@ -1,6 +1,6 @@
 """Train what the affinity model is compared with in docs/affinity.md, on the same statements, and measure it.
 
-python docs/train_anchors.py cross --data DIR --steps 3600        # the upper anchor: reads both texts together
+python docs/train_anchors.py cross --data DIR --steps 2400 --rate 2e-4 --start WEIGHTS  # the upper anchor: reads both texts
 python docs/train_anchors.py contrastive --data DIR --steps 1800  # the peer: side as nearness of embeddings
 
 *cross*: a cross-encoder, all layers of all-MiniLM-L6-v2 tuned on pairs of statements. It reads both texts together, so
@@ -33,7 +33,7 @@ from ecosystem.jepa.network import AGREE, OPPOSE, build_network
 from ecosystem.jepa.phrasing import Phrasing
 from ecosystem.jepa.scoring import auc, bootstrap
 from ecosystem.jepa.stance import StanceTable, motion_pairs, read_stance, sample_pairs
-from ecosystem.jepa.training import Batch, Batches, Recipe, TunableEncoder, one_cycle
+from ecosystem.jepa.training import LOG_SHARPNESS, Batch, Batches, Recipe, TunableEncoder, one_cycle
 from ecosystem.tensors import read_tensors
 
 LAYERS = 6
@@ -109,7 +109,7 @@ class Anchor:
             separator = encoder.tokenizer.sep_token_id
             self.encoder: TunableEncoder = PairEncoder(encoder.transformer, recipe.layer_dropout, separator)
             self.network = build_network(tensors, "network.0.").requires_grad_(True)
-            self.sharpness = nn.Parameter(torch.tensor(2.0))
+            self.sharpness = nn.Parameter(torch.tensor(LOG_SHARPNESS))
             self.modules["network"] = self.network
             self.modules["sharpness"] = nn.ParameterList([self.sharpness])
         else:
@@ -239,6 +239,8 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="weights of an affinity model whose tuned layers it begins with")
     parser.add_argument("--out", type=Path, help="where to keep the weights; measured again if they are there")
     given = parser.parse_args()
+    if given.kind == "cross" and given.start is None:
+        parser.error("cross needs --start WEIGHTS")
     table = read_stance(given.data, np.random.default_rng(given.seed))
     with on_threads(given.threads):
         anchor = Anchor(given.kind, table, Recipe(seed=given.seed), given.start)
@@ -246,8 +248,8 @@ def main() -> None:
             anchor.load(given.out)
         else:
             anchor.train(given.steps, given.rate)
-        if given.out is not None:
-            anchor.keep(given.out)
+            if given.out is not None:
+                anchor.keep(given.out)
         print(json.dumps(measure(anchor.score, table), indent=1))
 
 

@@ -94,7 +94,7 @@ def read_stance(data: Path | None, rng: np.random.Generator, validation_share: f
 
 
 def read_reserve(written: str) -> StanceTable:
-    """Return the reserve: statements on topics that no training has seen, and no choice was made by.
+    """Return the reserve: statements on topics that no shipped weights were trained on.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Train what the affinity model is compared with in docs/affinity.md, on the same statements, and measure it.
 
-python docs/train_anchors.py cross --data DIR --steps 2400 --rate 2e-4 --start WEIGHTS  # the upper anchor: reads both texts
+python docs/train_anchors.py cross --data DIR --steps 2400 --rate 2e-4 --start WEIGHTS  # the upper anchor
 python docs/train_anchors.py contrastive --data DIR --steps 1800  # the peer: side as nearness of embeddings
 
 *cross*: a cross-encoder, all layers of all-MiniLM-L6-v2 tuned on pairs of statements. It reads both texts together, so

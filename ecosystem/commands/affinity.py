@@ -14,7 +14,8 @@ def train(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Folder with the public stance sets; without it, the shipped statements only."
+            metavar="DIR",
+            help="Folder with the public stance sets. The shipped statements alone, without it, teach next to nothing.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Weights file to write.")] = Path(
